@@ -1,0 +1,89 @@
+"""A neural network in NumPy alone that reads handwritten digits.
+
+>>> from mnist_nn import predict_index
+>>> predict_index(42)
+"""
+
+from mnist_nn.data import (
+    DATA_DIR,
+    MNIST,
+    DataError,
+    batches,
+    digest,
+    load_mnist,
+    split_validation,
+)
+from mnist_nn.evaluation import (
+    Evaluation,
+    confident_mistakes,
+    confusion_matrix,
+    get_accuracy,
+    make_predictions,
+    precision_and_recall,
+    predict,
+)
+from mnist_nn.inference import Prediction, predict_index
+from mnist_nn.network import (
+    Gradients,
+    Network,
+    backward_prop,
+    cross_entropy,
+    forward_prop,
+    init_params,
+    one_hot,
+    relu,
+    sigmoid,
+    softmax,
+)
+from mnist_nn.plots import (
+    plot_confusion,
+    plot_digits,
+    plot_history,
+    plot_prediction,
+    plot_weights,
+)
+from mnist_nn.storage import MODELS_DIR, ModelError, load_model, model_card, save_model
+from mnist_nn.training import TrainingDiverged, gradient_descent, train, update
+
+__all__ = [
+    "DATA_DIR",
+    "MNIST",
+    "MODELS_DIR",
+    "DataError",
+    "Evaluation",
+    "Gradients",
+    "ModelError",
+    "Network",
+    "Prediction",
+    "TrainingDiverged",
+    "backward_prop",
+    "batches",
+    "confident_mistakes",
+    "confusion_matrix",
+    "cross_entropy",
+    "digest",
+    "forward_prop",
+    "get_accuracy",
+    "gradient_descent",
+    "init_params",
+    "load_mnist",
+    "load_model",
+    "make_predictions",
+    "model_card",
+    "one_hot",
+    "plot_confusion",
+    "plot_digits",
+    "plot_history",
+    "plot_prediction",
+    "plot_weights",
+    "precision_and_recall",
+    "predict",
+    "predict_index",
+    "relu",
+    "save_model",
+    "sigmoid",
+    "softmax",
+    "split_validation",
+    "train",
+    "update",
+]

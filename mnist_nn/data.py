@@ -1,0 +1,275 @@
+"""Read MNIST from disk, prove that it is MNIST, and deal it out in batches.
+
+The digits may lie there as the four original IDX files, as a pair of CSV files or as one npz
+archive; all three give equal arrays.
+"""
+
+import gzip
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels: TypeAlias = NDArray[np.floating[Any]]
+Labels: TypeAlias = NDArray[np.integer[Any]]
+Bytes: TypeAlias = NDArray[np.uint8]
+Split: TypeAlias = Literal["train", "test"]
+
+DATA_DIR = Path(__file__).resolve().parent.parent / "data"
+"""The data folder of the repository, whatever folder a notebook works in."""
+
+DIGESTS = {
+    "train_X": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+    "train_Y": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
+    "test_X": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+    "test_Y": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+}
+"""The `digest` of each array of MNIST: the SHA-256 of the published files after their headers."""
+
+_IDX_NAMES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+class DataError(ValueError):
+    """The files are not the digits they should be; the text names the file and what to do."""
+
+
+class MNIST(NamedTuple):
+    """Handwritten digits, in the order of the published files.
+
+    Attributes
+    ----------
+    train_X : (60000, 784) float32 array
+        Training images, one a row; a pixel is 0 for paper and 1 for ink.
+    train_Y : (60000,) int64 array
+        The digits that they show, 0 to 9.
+    test_X, test_Y : (10000, 784) and (10000,) arrays
+        The test images and their digits.
+    """
+
+    train_X: Pixels
+    train_Y: Labels
+    test_X: Pixels
+    test_Y: Labels
+
+    def __repr__(self) -> str:
+        return f"MNIST({len(self.train_X):,} training and {len(self.test_X):,} test digits)"
+
+
+def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MNIST:
+    """Read the training and the test digits.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        The folder of the files: the IDX four (``train-images-idx3-ubyte`` and so on, plain or
+        ``.gz``), else ``mnist_train.csv`` and ``mnist_test.csv`` (the label, then 784 pixels, with
+        or without a header row), else ``mnist.npz`` as Keras has it. Default: the repository's
+        ``data``.
+    verify : bool
+        Whether to check that the digits are those of MNIST, by their SHA-256. False reads any other
+        set in these formats.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, or holds something else.
+    """
+    train_X, train_Y = load_split("train", data_dir, verify=verify)
+    test_X, test_Y = load_split("test", data_dir, verify=verify)
+    if train_X.shape[1] != test_X.shape[1]:
+        raise DataError(
+            f"the training images in {data_dir or DATA_DIR} have {train_X.shape[1]} pixels and the "
+            f"test images {test_X.shape[1]}, where one number was expected; take both from one set"
+        )
+    return MNIST(train_X, train_Y, test_X, test_Y)
+
+
+def load_split(
+    split: Split, data_dir: Path | str | None = None, *, verify: bool = True
+) -> tuple[Pixels, Labels]:
+    """Read the training or the test digits alone: `load_mnist` for one half, ``(X, Y)``."""
+    folder = Path(data_dir or DATA_DIR)
+    images, labels = (_with_suffix(folder / name) for name in _IDX_NAMES[split])
+    csv, npz = folder / f"mnist_{split}.csv", folder / "mnist.npz"
+    if images and labels:
+        sources = (images, labels)
+        X, Y = _read_idx(images, 3), _read_idx(labels, 1)
+    elif csv.exists():
+        sources = (csv, csv)
+        X, Y = _read_csv(csv)
+    elif npz.exists():
+        sources = (npz, npz)
+        X, Y = _read_npz(npz, split)
+    else:
+        idx = " and ".join(f"{name}.gz" for name in _IDX_NAMES[split])
+        there = next((f"only {file.name} is" for file in (images, labels) if file), "none is")
+        raise DataError(
+            f"expected {idx}, or {csv.name}, or {npz.name} in {folder}, and {there} there; restore "
+            "the folder with `git checkout data`, or give load_mnist the folder that has the files"
+        )
+    if len(X) != len(Y) or len(X) == 0:
+        raise DataError(
+            f"{sources[0]} has {len(X)} images and {sources[1].name} {len(Y)} labels, where one "
+            "label for each image was expected; take both files from one set"
+        )
+    if Y.max() > 9:
+        raise DataError(
+            f"{sources[1]} has the label {Y.max()} in row {Y.argmax()}, where a digit from 0 to 9 "
+            "was expected; fetch the file again"
+        )
+    X = X.reshape(len(X), -1)
+    if verify:
+        for name, array, source in zip("XY", (X, Y), sources, strict=True):
+            expected, came = DIGESTS[f"{split}_{name}"], digest(array)
+            if came != expected:
+                raise DataError(
+                    f"{source} is readable but not MNIST: the SHA-256 of its "
+                    f"{'pixels' if name == 'X' else 'labels'} should be {expected} and is {came}; "
+                    "fetch it again, or read another set with verify=False"
+                )
+    return X / np.float32(255), Y.astype(np.int64)
+
+
+def digest(array: Pixels | Labels | Bytes) -> str:
+    """SHA-256 of pixels (from 0 to 1, or bytes) or labels, as the bytes of the published files."""
+    values = np.rint(array * np.float32(255)) if array.dtype.kind == "f" else array
+    return hashlib.sha256(values.astype(np.uint8, copy=False).tobytes()).hexdigest()
+
+
+def split_validation(
+    X: Pixels, Y: Labels, size: int, *, rng: np.random.Generator | int
+) -> tuple[tuple[Pixels, Labels], tuple[Pixels, Labels]]:
+    """Set digits aside, drawn at random, to judge training by without touching the test set.
+
+    Parameters
+    ----------
+    X, Y : (N, pixels) and (N,) arrays
+    size : int
+        How many digits to set aside.
+    rng : numpy.random.Generator or int
+        The source of randomness, or a seed for one.
+
+    Returns
+    -------
+    (train_X, train_Y), (validation_X, validation_Y)
+        Copies, ``N - size`` and ``size`` digits.
+
+    Raises
+    ------
+    ValueError
+        If that would leave either part empty.
+    """
+    if not 0 < size < len(X):
+        raise ValueError(
+            f"size must be from 1 to {len(X) - 1} to leave digits on both sides, not {size}"
+        )
+    order = np.random.default_rng(rng).permutation(len(X))
+    aside, kept = order[:size], order[size:]
+    return (X[kept], Y[kept]), (X[aside], Y[aside])
+
+
+def batches(
+    X: Pixels, Y: Labels, batch_size: int, *, rng: np.random.Generator
+) -> Iterator[tuple[Pixels, Labels]]:
+    """Deal all the digits out once, in random order, ``batch_size`` at a time.
+
+    The last batch is smaller where ``batch_size`` does not divide the number of digits.
+    """
+    order = rng.permutation(len(X))
+    for start in range(0, len(X), batch_size):
+        rows = order[start : start + batch_size]
+        yield X[rows], Y[rows]
+
+
+def _with_suffix(path: Path) -> Path | None:
+    """Return the plain or the gzipped file, whichever is there."""
+    gz = path.with_name(f"{path.name}.gz")
+    return next((file for file in (gz, path) if file.exists()), None)
+
+
+def _read_idx(path: Path, dimensions: int) -> Bytes:
+    """Read an IDX file.
+
+    It has two zero bytes, 8 for uint8, the number of dimensions, each one's length, then the bytes.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} should be a complete gzip file and is not ({error}); fetch it again"
+        ) from error
+    magic, header = bytes([0, 0, 8, dimensions]), 4 + 4 * dimensions
+    if content[:4] != magic:
+        raise DataError(
+            f"{path} should start with the bytes {magic.hex(' ')} of an IDX file of "
+            f"{'images' if dimensions == 3 else 'labels'} and starts with "
+            f"{content[:4].hex(' ') or 'nothing'}; fetch it again"
+        )
+    shape = np.frombuffer(content[4:header].ljust(4 * dimensions, b"\0"), ">u4").tolist()
+    expected, came = header + int(np.prod(shape, dtype=object)), len(content)
+    if came != expected:
+        raise DataError(
+            f"{path} should have {expected} bytes for the shape {tuple(shape)} in its header and "
+            f"has {came}; fetch it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _read_csv(path: Path) -> tuple[Bytes, Bytes]:
+    import pandas as pd
+
+    try:
+        with path.open() as file:
+            header = None if file.readline().split(",")[0].strip().isdigit() else 0
+        # int16 holds every value that can be right, in half of what pandas would take by itself.
+        table = pd.read_csv(path, header=header, dtype=np.int16).to_numpy()
+    except (OSError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{path} should have a label and 784 pixels in each row, all whole numbers, and has "
+            f"something else ({error}); fetch it again"
+        ) from error
+    if table.shape[1] != 785:
+        raise DataError(
+            f"{path} should have 785 columns, a label and 784 pixels, and has {table.shape[1]}; "
+            "fetch it again"
+        )
+    return _as_bytes(table[:, 1:], path), _as_bytes(table[:, 0], path)
+
+
+def _read_npz(path: Path, split: Split) -> tuple[Bytes, Bytes]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            X, Y = arrays[f"x_{split}"], arrays[f"y_{split}"]
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path} should be an npz archive with x_{split} and y_{split} and is not ({error}); "
+            "fetch it again"
+        ) from error
+    if X.ndim not in (2, 3) or Y.ndim != 1:
+        raise DataError(
+            f"{path} should have images of shape (N, 28, 28) and labels of shape (N,), and has "
+            f"{X.shape} and {Y.shape}; fetch it again"
+        )
+    return _as_bytes(X, path), _as_bytes(Y, path)
+
+
+def _as_bytes(values: NDArray[Any], path: Path) -> Bytes:
+    if values.dtype.kind not in "iu":
+        raise DataError(
+            f"{path} should hold whole numbers from 0 to 255 and holds {values.dtype}; fetch it "
+            "again"
+        )
+    if values.size and not 0 <= values.min() <= values.max() <= 255:
+        raise DataError(
+            f"{path} should hold whole numbers from 0 to 255 and holds {values.min()} to "
+            f"{values.max()}; fetch it again"
+        )
+    return values.astype(np.uint8, copy=False)

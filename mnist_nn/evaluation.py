@@ -1,0 +1,137 @@
+"""Judge a network: its predictions, how many are right, and which digits it confuses."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_nn.network import (
+    Activation,
+    Floats,
+    Integers,
+    Network,
+    check_labels,
+    cross_entropy,
+    forward_prop,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network makes of labelled digits.
+
+    Attributes
+    ----------
+    accuracy : float
+        The fraction that it reads rightly.
+    loss : float
+        Mean cross-entropy, in nats.
+    predictions : (N,) integer array
+        The digit that it reads in each image.
+    probabilities : (N, 10) array
+        How likely it holds each digit to be.
+    """
+
+    accuracy: float
+    loss: float
+    predictions: Integers = field(repr=False)
+    probabilities: Floats = field(repr=False)
+
+
+def make_predictions(network: Network, X: Floats) -> Integers:
+    """Read the digit in each row of ``X``: ``(N, 784)`` to ``(N,)``, the most probable one."""
+    predictions: Integers = forward_prop(network, X)[-1].argmax(axis=1)
+    return predictions
+
+
+def get_accuracy(predictions: Integers, Y: Integers) -> float:
+    """Return the fraction of predictions that equal their label, from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each prediction.
+    """
+    if predictions.shape != Y.shape or predictions.ndim != 1 or len(Y) == 0:
+        raise ValueError(
+            "predictions and Y must be two arrays of one shape (N,), not "
+            f"{predictions.shape} and {Y.shape}; make both from the same digits"
+        )
+    return float(np.mean(predictions == Y))
+
+
+def predict(
+    test_X: Floats,
+    test_Y: Integers,
+    w: list[Floats],
+    b: list[Floats],
+    activation: Activation = "sigmoid",
+) -> Evaluation:
+    """Run a network, given as its weights and biases, over labelled digits.
+
+    With a `Network` this is ``predict(test_X, test_Y, *network)``.
+
+    Parameters
+    ----------
+    test_X, test_Y : (N, n_in) and (N,) arrays
+        Digits, one a row, and their labels.
+    w, b : lists of arrays
+        The ``(n_in, n_out)`` weights and ``(n_out,)`` biases of each layer.
+    activation : {"relu", "sigmoid"}
+        The activation of the hidden layers that they were trained with.
+
+    Raises
+    ------
+    ValueError
+        If the digits, the labels and the layers do not fit each other.
+    """
+    probabilities = forward_prop(Network(w, b, activation), test_X)[-1]
+    loss = cross_entropy(probabilities, test_Y)
+    predictions = probabilities.argmax(axis=1)
+    return Evaluation(get_accuracy(predictions, test_Y), loss, predictions, probabilities)
+
+
+def confusion_matrix(predictions: Integers, Y: Integers, classes: int = 10) -> Integers:
+    """Count how often each digit (row) is read as each digit (column): ``(classes, classes)``.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label in range for each prediction.
+    """
+    check_labels(Y, len(predictions), classes)
+    return np.bincount(Y * classes + predictions, minlength=classes**2).reshape(classes, classes)
+
+
+def precision_and_recall(confusion: Integers) -> "pd.DataFrame":
+    """Score each digit by a confusion matrix.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each ``digit`` (the index): ``precision``, of what was read as this digit the
+        fraction that is one; ``recall``, of what is this digit the fraction that was read as one;
+        ``f1``, the harmonic mean of the two; ``count``, how many there are. A digit that never
+        occurs, or is never read, has NaN where that leaves 0 / 0.
+    """
+    import pandas as pd
+
+    right, read, count = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        table = {
+            "precision": right / read,
+            "recall": right / count,
+            "f1": 2 * right / (read + count),
+            "count": count,
+        }
+    return pd.DataFrame(table, index=pd.RangeIndex(len(confusion), name="digit"))
+
+
+def confident_mistakes(probabilities: Floats, Y: Integers) -> Integers:
+    """Find the digits read wrongly, the most confident first: indices into ``Y``."""
+    check_labels(Y, *probabilities.shape)
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != Y)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]

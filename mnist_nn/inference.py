@@ -1,0 +1,87 @@
+"""Ask a network about one digit and see its answer: the friendly way in."""
+
+import operator
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from mnist_nn.data import Labels, Pixels, Split, load_split
+from mnist_nn.network import Floats, Network, forward_prop
+from mnist_nn.plots import plot_prediction
+from mnist_nn.progress import in_notebook
+from mnist_nn.storage import MODELS_DIR, load_model
+
+
+class Prediction(NamedTuple):
+    """What a network reads in one image.
+
+    Attributes
+    ----------
+    digit : int
+        The most probable digit.
+    label : int
+        The true digit.
+    probabilities : (10,) array
+        How likely the network holds each digit to be.
+    """
+
+    digit: int
+    label: int
+    probabilities: Floats
+
+
+def predict_index(
+    index: int, network: Network | None = None, *, split: Split = "test"
+) -> Prediction:
+    """Predict one digit of MNIST, and show it with the ten probabilities.
+
+    Parameters
+    ----------
+    index : int
+        Which one, from 0.
+    network : Network, optional
+        The network to ask. Default: ``models/number_recognition.npz``, as notebook 03 trained it.
+    split : {"test", "train"}
+        Where to look: among the 10,000 test digits or the 60,000 training digits.
+
+    Raises
+    ------
+    TypeError
+        If the index is not a whole number.
+    IndexError
+        If there is no digit of that index.
+    ValueError
+        If there is no such split.
+    """
+    if split not in ("test", "train"):
+        raise ValueError(f'split must be "test" or "train", not {split!r}; choose one of the two')
+    try:
+        position = operator.index(index)
+    except TypeError:
+        raise TypeError(
+            f"index must be a whole number, not {index!r}; try predict_index(42)"
+        ) from None
+    X, Y = _digits(split)
+    if not 0 <= position < len(X):
+        raise IndexError(
+            f"the {split} digits are numbered 0 to {len(X) - 1}, and {position} is not among them; "
+            "choose an index in that range"
+        )
+    if network is None:
+        network = load_model(MODELS_DIR / "number_recognition.npz")
+    probabilities = forward_prop(network, X[position : position + 1])[-1][0]
+    prediction = Prediction(int(np.argmax(probabilities)), int(Y[position]), probabilities)
+    figure = plot_prediction(X[position], probabilities, prediction.label)
+    if in_notebook():
+        from IPython.display import display
+
+        display(figure)
+    else:
+        figure.show(warn=False)
+    return prediction
+
+
+@cache
+def _digits(split: Split) -> tuple[Pixels, Labels]:
+    return load_split(split)

@@ -1,0 +1,250 @@
+"""A fully connected neural network: what it is, what it computes, and its gradient.
+
+Every function is pure: arrays in, arrays out, nothing stored and no input changed. Samples are
+rows, so a layer computes ``Z = A @ w + b``; texts that keep samples as columns write the same
+layer ``z = W·x + b``, where ``W`` is the transpose of ``w``.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Integers: TypeAlias = NDArray[np.integer[Any]]
+Activation: TypeAlias = Literal["relu", "sigmoid"]
+
+
+class Network(NamedTuple):
+    """The parameters of a network and the activation of its hidden layers.
+
+    Attributes
+    ----------
+    w : list of arrays
+        Weights, one ``(n_in, n_out)`` a layer.
+    b : list of arrays
+        Biases, one ``(n_out,)`` a layer.
+    activation : {"relu", "sigmoid"}
+        The hidden activation; the output layer is always a softmax.
+    """
+
+    w: list[Floats]
+    b: list[Floats]
+    activation: Activation
+
+    @property
+    def neuron_layers(self) -> list[int]:
+        """The number of neurons of each layer, from the pixels to the digits."""
+        return [len(self.w[0]), *(len(b) for b in self.b)]
+
+    def __repr__(self) -> str:
+        layers = " → ".join(map(str, self.neuron_layers))
+        parameters = sum(p.size for p in [*self.w, *self.b])
+        return f"Network({layers}, {self.activation}, {parameters:,} parameters)"
+
+
+class Gradients(NamedTuple):
+    """The derivative of the mean loss by every parameter, in the shapes of the parameters."""
+
+    dw: list[Floats]
+    db: list[Floats]
+
+
+def init_params(
+    neuron_layers: Sequence[int],
+    activation: Activation = "relu",
+    *,
+    rng: np.random.Generator | int,
+) -> Network:
+    """Make a network with random weights and zero biases, in float32.
+
+    The spread of the weights keeps the size of the signal from layer to layer, which differs with
+    the activation: for ReLU a normal distribution of variance ``2 / n_in`` (He et al. 2015,
+    "Delving deep into rectifiers", eq. 10), for the sigmoid a uniform one within
+    ``±sqrt(6 / (n_in + n_out))`` (Glorot and Bengio 2010, "Understanding the difficulty of
+    training deep feedforward neural networks", eq. 16).
+
+    Parameters
+    ----------
+    neuron_layers : sequence of int
+        Neurons of each layer: inputs, any number of hidden layers, outputs; ``[784, 10, 10]``.
+    activation : {"relu", "sigmoid"}
+        The activation of the hidden layers.
+    rng : numpy.random.Generator or int
+        The source of randomness, or a seed for one; the same seed gives the same network.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two layers, a layer without neurons, or an unknown activation.
+    """
+    if activation not in get_args(Activation):
+        raise ValueError(
+            f'activation must be "relu" or "sigmoid", not {activation!r}; choose one of the two'
+        )
+    if len(neuron_layers) < 2 or any(n < 1 for n in neuron_layers):
+        raise ValueError(
+            "neuron_layers must name at least an input and an output layer of one neuron or more, "
+            f"such as [784, 64, 32, 10], not {list(neuron_layers)}"
+        )
+    rng = np.random.default_rng(rng)
+    w: list[Floats] = []
+    for n_in, n_out in pairwise(neuron_layers):
+        if activation == "relu":
+            weights = rng.normal(0, np.sqrt(2 / n_in), (n_in, n_out))
+        else:
+            limit = np.sqrt(6 / (n_in + n_out))
+            weights = rng.uniform(-limit, limit, (n_in, n_out))
+        w.append(weights.astype(np.float32))
+    b: list[Floats] = [np.zeros(n_out, np.float32) for n_out in neuron_layers[1:]]
+    return Network(w, b, activation)
+
+
+def relu(Z: Floats) -> Floats:
+    """Rectify: ``max(0, z)`` for each element."""
+    return np.maximum(Z, 0)
+
+
+def sigmoid(Z: Floats) -> Floats:
+    """Squash each element into (0, 1): ``1 / (1 + exp(-z))``.
+
+    Written as the equal ``(1 + tanh(z / 2)) / 2``, which no ``z`` can make overflow.
+    """
+    return (1 + np.tanh(Z / 2)) / 2
+
+
+def softmax(Z: Floats) -> Floats:
+    """Turn each row of scores into probabilities: ``exp(z_k) / Σ_j exp(z_j)``.
+
+    The largest score of a row is taken from all of it first. That changes nothing in the ratio,
+    and leaves no exponent above 0 that could overflow.
+    """
+    exponentials = np.exp(Z - Z.max(axis=1, keepdims=True))
+    probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def forward_prop(network: Network, X: Floats) -> list[Floats]:
+    """Compute every layer's activations, ``A[l] = g(A[l-1] @ w[l] + b[l])``.
+
+    Parameters
+    ----------
+    network : Network
+    X : (N, n_in) array
+        One digit a row, pixels from 0 to 1.
+
+    Returns
+    -------
+    list of arrays
+        ``[X, A1, …, probabilities]``, each ``(N, neurons)``; every row of the last sums to 1.
+        float64 parameters and pixels give float64 results.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` is not ``(N, n_in)`` or holds whole numbers.
+    """
+    n_in = len(network.w[0])
+    if X.ndim != 2 or X.shape[1] != n_in:
+        raise ValueError(
+            f"X must have one digit a row, shape (N, {n_in}), not {X.shape}; "
+            "reshape a single digit with X.reshape(1, -1), turn columns into rows with X.T"
+        )
+    if X.dtype.kind != "f":
+        raise ValueError(
+            f"X must hold fractions from 0 to 1, not {X.dtype}; divide pixels by 255 first"
+        )
+    activate = relu if network.activation == "relu" else sigmoid
+    activations = [X]
+    for w, b in zip(network.w[:-1], network.b[:-1], strict=True):
+        activations.append(activate(activations[-1] @ w + b))
+    activations.append(softmax(activations[-1] @ network.w[-1] + network.b[-1]))
+    return activations
+
+
+def check_labels(Y: Integers, rows: int, classes: int) -> None:
+    """Raise ValueError unless ``Y`` has a label from 0 to ``classes - 1`` for each of the rows."""
+    if Y.shape != (rows,) or Y.dtype.kind not in "iu":
+        raise ValueError(
+            f"Y must have one integer label for each of {rows} digits, shape ({rows},), not "
+            f"{Y.dtype} of shape {Y.shape}; turn one-hot rows into labels with Y.argmax(axis=1)"
+        )
+    if rows and not 0 <= Y.min() <= Y.max() < classes:
+        raise ValueError(
+            f"Y must have labels from 0 to {classes - 1}, one for each output of the network, not "
+            f"{Y.min()} to {Y.max()}; number the classes from 0 or make the last layer wider"
+        )
+
+
+def one_hot(Y: Integers, classes: int = 10) -> Floats:
+    """Write each label as a row, 1 at the label and 0 elsewhere: ``(N,)`` to ``(N, classes)``."""
+    check_labels(Y, len(Y), classes)
+    return np.eye(classes, dtype=np.float32)[Y]
+
+
+def cross_entropy(probabilities: Floats, Y: Integers) -> float:
+    """Mean over the batch of ``-log p``, where ``p`` is the probability of the true label.
+
+    A perfect prediction scores 0, ten equal guesses score ``log 10 ≈ 2.303``. A probability that
+    has underflowed to 0 counts as the smallest normal number of its type: the loss stays finite.
+
+    Parameters
+    ----------
+    probabilities : (N, classes) array
+        The last of the activations that ``forward_prop`` returns.
+    Y : (N,) integer array
+        The true labels.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label in range for each row.
+    """
+    check_labels(Y, *probabilities.shape)
+    p = probabilities[np.arange(len(Y)), Y]
+    return float(-np.log(np.maximum(p, np.finfo(p.dtype).tiny)).mean())
+
+
+def backward_prop(network: Network, activations: list[Floats], Y: Integers) -> Gradients:
+    """Apply the chain rule from the loss back to every parameter.
+
+    Let ``dZ`` be the derivative of the mean loss by a layer's ``Z = A @ w + b``. Softmax followed
+    by cross-entropy makes the last one simply ``(P - Y) / N``, with ``Y`` one-hot. Each layer then
+    gives ::
+
+        dw = A.T @ dZ                        Z depends on w through A
+        db = dZ summed over the batch        every digit's Z has the same b
+        dZ_before = (dZ @ w.T) * g'(Z_before)
+
+    and the slope ``g'`` is known from the activation alone: ``A > 0`` for ReLU (0 at the kink),
+    ``A (1 - A)`` for the sigmoid. (Rumelhart, Hinton and Williams 1986, "Learning representations
+    by back-propagating errors".)
+
+    Parameters
+    ----------
+    network : Network
+    activations : list of arrays
+        What ``forward_prop(network, X)`` returned.
+    Y : (N,) integer array
+        The true labels of the rows of ``X``.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label in range for each row.
+    """
+    *inputs, probabilities = activations
+    check_labels(Y, *probabilities.shape)
+    dZ = (probabilities - one_hot(Y, probabilities.shape[1])) / len(Y)
+    dw: list[Floats] = []
+    db: list[Floats] = []
+    for layer in reversed(range(len(network.w))):
+        A = inputs[layer]
+        dw.insert(0, A.T @ dZ)
+        db.insert(0, dZ.sum(axis=0))
+        if layer > 0:
+            slope = A > 0 if network.activation == "relu" else A * (1 - A)
+            dZ = (dZ @ network.w[layer].T) * slope
+    return Gradients(dw, db)

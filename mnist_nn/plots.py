@@ -1,0 +1,177 @@
+"""Pictures of digits, training and predictions: arrays in, matplotlib figures out.
+
+The colours are three of Okabe and Ito's (2008, "Color universal design"), which every kind of
+colour vision tells apart; right and wrong are always said in words as well.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_BLUE, _VERMILION, _GREY = "#0072B2", "#D55E00", "#BBBBBB"
+
+Array = NDArray[Any]
+
+
+def plot_digits(
+    X: Array, labels: Array, probabilities: Array | None = None, *, columns: int = 8
+) -> "Figure":
+    """Draw digits in a grid, each under its label.
+
+    Parameters
+    ----------
+    X : (N, side * side) array
+        Square images, one a row.
+    labels : (N,) array
+        The true digits.
+    probabilities : (N, 10) array, optional
+        A network's answers: each digit then also says what it was read as, and how surely.
+    columns : int
+        Digits in a row of the grid.
+    """
+    columns = min(columns, len(X))
+    rows = -(-len(X) // columns)
+    height = 1.25 if probabilities is None else 1.6
+    figure, axes = _figure(rows, columns, (1.25 * columns, height * rows))
+    for axis in axes:
+        axis.axis("off")
+    for i, (axis, pixels, label) in enumerate(zip(axes, X, labels, strict=False)):
+        _draw_digit(axis, pixels)
+        title, color = str(label), "black"
+        if probabilities is not None:
+            read, confidence = probabilities[i].argmax(), _percent(probabilities[i].max())
+            color = _BLUE if read == label else _VERMILION
+            title += f"\n{confidence}" if read == label else f" read as {read}\n{confidence}"
+        axis.set_title(title, color=color, fontsize=11)
+    return figure
+
+
+def plot_prediction(pixels: Array, probabilities: Array, label: int) -> "Figure":
+    """Draw one digit, ``(side * side,)``, beside the ten probabilities that a network gives it."""
+    read = int(probabilities.argmax())
+    figure, (image, bars) = _figure(1, 2, (8, 3.2), width_ratios=[1, 1.7])
+    _draw_digit(image, pixels)
+    image.axis("off")
+    verdict = "right" if read == label else "wrong"
+    image.set_title(
+        f"predicted {read}, true {label}: {verdict}",
+        color=_BLUE if read == label else _VERMILION,
+    )
+    colors = [_GREY] * len(probabilities)
+    colors[read] = _VERMILION
+    colors[label] = _BLUE
+    drawn = bars.bar(range(len(probabilities)), probabilities, color=colors)
+    bars.bar_label(drawn, [_percent(p) if p >= 0.005 else "" for p in probabilities], padding=2)
+    bars.set(xlabel="digit", ylabel="probability", ylim=(0, 1.12), yticks=[0, 0.5, 1])
+    bars.set_xticks(range(len(probabilities)))
+    return figure
+
+
+def plot_history(history: "pd.DataFrame") -> "Figure":
+    """Draw the losses and accuracies of training, and mark the lowest validation loss.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        What `gradient_descent` or `train` returned.
+    """
+    figure, axes = _figure(1, 2, (11, 3.8))
+    for axis, measure in zip(axes, ("loss", "accuracy"), strict=True):
+        for part, color, style in (("train", _VERMILION, "--"), ("validation", _BLUE, "-")):
+            if f"{part}_{measure}" in history:
+                line = history[f"{part}_{measure}"]
+                axis.plot(line.index, line, style, color=color, label=part, linewidth=2)
+        axis.set(xlabel=history.index.name, title=measure)
+        axis.grid(alpha=0.3)
+    losses, accuracies = axes
+    losses.set_ylim(bottom=0)
+    accuracies.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    if "validation_loss" in history:
+        best = history.index[int(history["validation_loss"].argmin())]
+        for axis in axes:
+            axis.axvline(best, color="black", linewidth=1, linestyle=":", label=f"best: {best}")
+    losses.legend(frameon=False)
+    return figure
+
+
+def plot_confusion(confusion: Array) -> "Figure":
+    """Draw how often each digit (row) was read as each digit (column).
+
+    The colour tells the mistakes apart; the right answers on the diagonal, far more of them, have
+    none.
+
+    Parameters
+    ----------
+    confusion : (classes, classes) array
+        What `confusion_matrix` returned.
+    """
+    figure, (axis,) = _figure(1, 1, (6.6, 5.8))
+    mistakes = np.where(np.eye(len(confusion), dtype=bool), 0, confusion)
+    drawn = axis.imshow(mistakes, cmap="cividis_r")
+    half = mistakes.max() / 2
+    for (row, column), count in np.ndenumerate(confusion):
+        dark = row != column and count > half
+        weight = "bold" if row == column else "normal"
+        color = "white" if dark else "black"
+        axis.text(column, row, str(count), ha="center", va="center", color=color, weight=weight)
+    digits = range(len(confusion))
+    axis.set(xlabel="read as", ylabel="true digit", xticks=digits, yticks=digits)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    figure.colorbar(drawn, label="mistakes", shrink=0.8)
+    return figure
+
+
+def plot_weights(w: Array, *, columns: int = 16) -> "Figure":
+    """Draw what each neuron of the first layer looks for: one image a neuron.
+
+    Parameters
+    ----------
+    w : (side * side, neurons) array
+        The first layer's weights; red ink speaks for the neuron, blue against it.
+    columns : int
+        Neurons in a row of the grid.
+    """
+    columns = min(columns, w.shape[1])
+    rows = -(-w.shape[1] // columns)
+    figure, axes = _figure(rows, columns, (0.75 * columns + 1, 0.75 * rows))
+    # A few pixels at the frame may be far out; the scale should show the rest.
+    limit = float(np.quantile(np.abs(w), 0.995))
+    for axis in axes:
+        axis.axis("off")
+    for axis, pixels in zip(axes, w.T, strict=False):
+        side = int(len(pixels) ** 0.5)
+        drawn = axis.imshow(pixels.reshape(side, side), cmap="RdBu_r", vmin=-limit, vmax=limit)
+    figure.colorbar(drawn, ax=axes, label="weight", shrink=0.9)
+    return figure
+
+
+def _figure(
+    rows: int, columns: int, size: tuple[float, float], **grid: Any
+) -> "tuple[Figure, list[Axes]]":
+    """Make a figure and its axes, row by row."""
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"font.size": 12, "axes.spines.top": False, "axes.spines.right": False}):
+        figure, axes = plt.subplots(
+            rows, columns, figsize=size, squeeze=False, layout="constrained", gridspec_kw=grid
+        )
+    if "inline" in plt.get_backend():
+        # A notebook shows the figure that a cell returns; left open, it would show it twice.
+        plt.close(figure)
+    return figure, list(axes.flat)
+
+
+def _draw_digit(axis: "Axes", pixels: Array) -> None:
+    side = int(len(pixels) ** 0.5)
+    axis.imshow(pixels.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
+
+
+def _percent(probability: float) -> str:
+    return f"{probability:.0%}" if probability < 0.995 else f"{probability:.1%}"

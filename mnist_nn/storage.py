@@ -1,0 +1,169 @@
+"""Keep a trained network in one file: its arrays, and a card that says what they are."""
+
+import json
+import os
+import zipfile
+import zlib
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from mnist_nn.network import Activation, Network
+
+MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
+"""The models folder of the repository, whatever folder a notebook works in."""
+
+_FORMAT = 1
+
+# What NumPy and zipfile raise on files that are damaged or of another kind.
+_UNREADABLE = (
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class ModelError(ValueError):
+    """The file is not a model that can be used; the text says which, why and what to do."""
+
+
+def save_model(path: Path | str, network: Network, **facts: Any) -> None:
+    """Write a network into one ``.npz`` file.
+
+    The file appears whole or not at all: it is written beside its place and moved into it. It holds
+    the arrays ``w0, b0, w1, …`` and a card in JSON, and needs no pickle to be read.
+
+    Parameters
+    ----------
+    path : path
+        Where to write; a file of that name is replaced.
+    network : Network
+    **facts
+        What else the card should say, such as ``seed=0`` or ``test_accuracy=0.97``: anything that
+        JSON can hold. The version of the format, the layers, the activation and NumPy's version are
+        on it anyway.
+
+    Raises
+    ------
+    ModelError
+        If the network is one that `load_model` would refuse.
+    TypeError
+        If JSON cannot hold a fact.
+    """
+    path = Path(path)
+    card = {
+        "format": _FORMAT,
+        "neuron_layers": network.neuron_layers,
+        "activation": network.activation,
+        "numpy": np.__version__,
+    }
+    if taken := card.keys() & facts.keys():
+        raise TypeError(f"{sorted(taken)} are on the card anyway; leave them out of the facts")
+    arrays = {f"w{layer}": w for layer, w in enumerate(network.w)}
+    arrays |= {f"b{layer}": b for layer, b in enumerate(network.b)}
+    _check(network, card, path)
+    text = json.dumps(card | facts, default=_plain, indent=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, card=np.array(text), **arrays)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_model(path: Path | str) -> Network:
+    """Read a network that `save_model` wrote.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, of another program or of a newer format, or if its layers
+        do not chain, differ from its card, or hold NaN or infinity. Pickles are refused unread: to
+        load one is to run whatever code it carries.
+    """
+    return _read(Path(path))[0]
+
+
+def model_card(path: Path | str) -> dict[str, Any]:
+    """Read what `save_model` wrote about a network; refuses what `load_model` refuses."""
+    return _read(Path(path))[1]
+
+
+def _read(path: Path) -> tuple[Network, dict[str, Any]]:
+    if not path.is_file():
+        raise ModelError(
+            f"expected a model at {path} and there is none; train one and save it there"
+        )
+    try:
+        # A lone .npy comes back as an array, which is no context manager and so a TypeError.
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+    except _UNREADABLE as error:
+        raise ModelError(
+            f"{path} should be a model that save_model wrote and cannot be read ({error}); it is "
+            "damaged, a pickle or something else, so train and save the network again"
+        ) from error
+    try:
+        card = json.loads(str(arrays.pop("card")))
+        version, layers = card["format"], len(card["neuron_layers"]) - 1
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path} is an npz archive without the card of a model; it is of another program, so "
+            "give load_model a file that save_model wrote"
+        ) from error
+    if version != _FORMAT:
+        raise ModelError(
+            f"{path} has format {version} and this version of mnist_nn reads format {_FORMAT}; "
+            "update mnist_nn, or train and save the network again"
+        )
+    if sorted(arrays) != sorted(f"{kind}{layer}" for layer in range(layers) for kind in "wb"):
+        raise ModelError(
+            f"{path} should hold w and b of {layers} layers and holds {', '.join(arrays)}; it is "
+            "damaged, so train and save the network again"
+        )
+    w = [arrays[f"w{layer}"] for layer in range(layers)]
+    b = [arrays[f"b{layer}"] for layer in range(layers)]
+    network = Network(w, b, card["activation"])
+    _check(network, card, path)
+    return network, card
+
+
+def _check(network: Network, card: dict[str, Any], path: Path) -> None:
+    """Raise ModelError unless the network is one that can be used, and the one on the card."""
+    pairs = list(pairwise(card["neuron_layers"]))
+    wrong = None
+    if network.activation not in get_args(Activation):
+        wrong = f"the activation {network.activation!r}"
+    elif [w.shape for w in network.w] != pairs or [b.shape for b in network.b] != [
+        (n_out,) for _, n_out in pairs
+    ]:
+        shapes = ", ".join(str(p.shape) for p in [*network.w, *network.b])
+        wrong = f"arrays of the shapes {shapes}, which are not those of {card['neuron_layers']}"
+    elif any(p.dtype not in (np.float32, np.float64) for p in [*network.w, *network.b]):
+        wrong = f"parameters of type {network.w[0].dtype}"
+    elif not all(np.isfinite(p).all() for p in [*network.w, *network.b]):
+        wrong = "a weight or bias that is NaN or infinite"
+    if wrong:
+        raise ModelError(
+            f"{path} should hold finite float32 or float64 layers that chain, with relu or sigmoid "
+            f"between them, but there is {wrong}; train the network again"
+        )
+
+
+def _plain(fact: Any) -> Any:
+    if isinstance(fact, np.generic | np.ndarray):
+        return fact.tolist()
+    raise TypeError(
+        f"the card is JSON, which cannot hold {fact!r}; make it a number, text, list or dict"
+    )

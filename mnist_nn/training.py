@@ -1,0 +1,262 @@
+"""Teach a network: full-batch gradient descent, and mini-batches with early stopping."""
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_nn.data import batches
+from mnist_nn.network import (
+    Floats,
+    Gradients,
+    Integers,
+    Network,
+    backward_prop,
+    check_labels,
+    cross_entropy,
+    forward_prop,
+)
+from mnist_nn.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TrainingDiverged(ArithmeticError):
+    """Training left the finite numbers.
+
+    Attributes
+    ----------
+    network : Network
+        The last network whose loss and parameters were all finite.
+    """
+
+    def __init__(self, moment: str, learning_rate: float, network: Network) -> None:
+        super().__init__(
+            f"the loss stopped being finite in {moment} at learning rate {learning_rate:g}, where "
+            "it should fall; try a tenth of that rate, and pixels between 0 and 1 (the last finite "
+            "network is the .network of this exception)"
+        )
+        self.network = network
+
+
+def update(network: Network, gradients: Gradients, learning_rate: float) -> Network:
+    """Take one step downhill: each parameter less ``learning_rate`` times its gradient."""
+    w = [w - learning_rate * dw for w, dw in zip(network.w, gradients.dw, strict=True)]
+    b = [b - learning_rate * db for b, db in zip(network.b, gradients.db, strict=True)]
+    return Network(w, b, network.activation)
+
+
+def gradient_descent(
+    network: Network,
+    X: Floats,
+    Y: Integers,
+    *,
+    iterations: int = 500,
+    learning_rate: float = 0.10,
+    report_every: int = 10,
+    progress: bool = True,
+) -> tuple[Network, "pd.DataFrame"]:
+    """Train on all the digits at once: every iteration is one step along the exact gradient.
+
+    Parameters
+    ----------
+    network : Network
+        Where to start; it is not changed.
+    X : (N, n_in) array
+        Digits, one a row; taken in the type of the network's parameters, float32.
+    Y : (N,) integer array
+        Their labels.
+    iterations : int
+        The number of steps.
+    learning_rate : float
+        The length of a step in units of the gradient.
+    report_every : int
+        Iterations from one row of the history to the next.
+    progress : bool
+        Whether to show how training goes.
+
+    Returns
+    -------
+    network : Network
+        The trained one.
+    history : pandas.DataFrame
+        ``train_loss``, ``train_accuracy`` and ``seconds`` after ``iteration`` steps (the index),
+        from 0 to ``iterations``.
+
+    Raises
+    ------
+    TrainingDiverged
+        When the loss or a parameter stops being finite.
+    ValueError
+        If X, Y and the network do not fit each other, or a number is out of range.
+    """
+    _check_positive(iterations=iterations, learning_rate=learning_rate, report_every=report_every)
+    X = _checked(X, Y, network)
+    previous, rows, start = network, [], time.perf_counter()
+    with (
+        Progress(iterations, "iteration", shown=progress) as shown,
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
+        for iteration in range(iterations + 1):
+            activations = forward_prop(network, X)
+            loss, accuracy = _score(activations[-1], Y)
+            if not _is_finite(network, loss):
+                raise TrainingDiverged(f"iteration {iteration}", learning_rate, previous)
+            if iteration % report_every == 0 or iteration == iterations:
+                rows.append(
+                    {
+                        "iteration": iteration,
+                        "train_loss": loss,
+                        "train_accuracy": accuracy,
+                        "seconds": time.perf_counter() - start,
+                    }
+                )
+                shown.show(rows[-1])
+            if iteration < iterations:
+                gradients = backward_prop(network, activations, Y)
+                previous, network = network, update(network, gradients, learning_rate)
+    return network, _history(rows)
+
+
+def train(
+    network: Network,
+    X: Floats,
+    Y: Integers,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    rng: np.random.Generator | int,
+    validation: tuple[Floats, Integers] | None = None,
+    patience: int | None = None,
+    progress: bool = True,
+) -> tuple[Network, "pd.DataFrame"]:
+    """Train on small batches: every epoch deals the digits out anew and steps once a batch.
+
+    With ``patience`` training stops early (Prechelt 1998, "Early stopping — but when?"): once the
+    validation loss has gone that many epochs without a new minimum, and the network of the epoch
+    with the minimum is what comes back.
+
+    Parameters
+    ----------
+    network : Network
+        Where to start; it is not changed.
+    X : (N, n_in) array
+        Digits, one a row; taken in the type of the network's parameters, float32.
+    Y : (N,) integer array
+        Their labels.
+    epochs : int
+        How often every digit is seen, at most.
+    batch_size : int
+        Digits a step; the last batch of an epoch has what remains.
+    learning_rate : float
+        The length of a step in units of the gradient.
+    rng : numpy.random.Generator or int
+        The source of the order of the digits, or a seed for one.
+    validation : (X, Y), optional
+        Digits that are not trained on, to judge the network by after each epoch.
+    patience : int, optional
+        Epochs to wait for a new minimum of the validation loss. Default: train for all epochs and
+        return the last network.
+    progress : bool
+        Whether to show how training goes.
+
+    Returns
+    -------
+    network : Network
+        The trained one.
+    history : pandas.DataFrame
+        A row for each ``epoch`` (the index, from 1): ``train_loss`` and ``train_accuracy``, means
+        over the batches as they were met, and so from before the epoch's last step;
+        ``validation_loss`` and ``validation_accuracy`` after it, where there is validation;
+        ``seconds`` since the start.
+
+    Raises
+    ------
+    TrainingDiverged
+        When a loss or a parameter stops being finite.
+    ValueError
+        If X, Y and the network do not fit each other, a number is out of range, or there is
+        patience but no validation to apply it to.
+    """
+    _check_positive(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    if patience is not None:
+        _check_positive(patience=patience)
+        if validation is None:
+            raise ValueError(
+                "patience needs validation digits to judge by; pass validation=(X, Y) too"
+            )
+    rng = np.random.default_rng(rng)
+    X = _checked(X, Y, network)
+    if validation is not None:
+        validation = _checked(*validation, network), validation[1]
+    best, best_loss, best_epoch = network, np.inf, 0
+    rows, start = [], time.perf_counter()
+    with (
+        Progress(epochs, "epoch", shown=progress) as shown,
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
+        for epoch in range(1, epochs + 1):
+            previous, scores = network, np.zeros(2)
+            for batch_X, batch_Y in batches(X, Y, batch_size, rng=rng):
+                activations = forward_prop(network, batch_X)
+                scores += len(batch_Y) * np.array(_score(activations[-1], batch_Y))
+                gradients = backward_prop(network, activations, batch_Y)
+                network = update(network, gradients, learning_rate)
+            loss, accuracy = scores / len(Y)
+            row: dict[str, float] = {
+                "epoch": epoch,
+                "train_loss": loss,
+                "train_accuracy": accuracy,
+            }
+            if validation is not None:
+                loss, accuracy = _score(forward_prop(network, validation[0])[-1], validation[1])
+                row |= {"validation_loss": loss, "validation_accuracy": accuracy}
+            if not _is_finite(network, row["train_loss"], loss):
+                raise TrainingDiverged(f"epoch {epoch}", learning_rate, previous)
+            rows.append({**row, "seconds": time.perf_counter() - start})
+            shown.show(rows[-1])
+            if patience is not None:
+                if loss < best_loss:
+                    best, best_loss, best_epoch = network, loss, epoch
+                elif epoch - best_epoch >= patience:
+                    break
+    return (network if patience is None else best), _history(rows)
+
+
+def _check_positive(**numbers: float) -> None:
+    for name, number in numbers.items():
+        if not 0 < number < np.inf:
+            raise ValueError(f"{name} must be above 0 and finite, not {number}; choose another")
+
+
+def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
+    """Check what training would otherwise trip over late, and match X to the parameters' type."""
+    if len(X) == 0 or not np.isfinite(X).all():
+        raise ValueError(
+            f"X must hold finite pixels of one digit or more, not {'NaN or inf' if len(X) else X}; "
+            "look at the data with np.isfinite(X)"
+        )
+    check_labels(Y, len(X), network.neuron_layers[-1])
+    forward_prop(network, X[:1])
+    # A float64 X would turn every step into float64, at half the speed.
+    return X.astype(network.w[0].dtype, copy=False)
+
+
+def _score(probabilities: Floats, Y: Integers) -> tuple[float, float]:
+    return cross_entropy(probabilities, Y), float(np.mean(probabilities.argmax(axis=1) == Y))
+
+
+def _is_finite(network: Network, *losses: float) -> bool:
+    return all(np.isfinite(p).all() for p in [*network.w, *network.b]) and bool(
+        np.isfinite(losses).all()
+    )
+
+
+def _history(rows: list[dict[str, float]]) -> "pd.DataFrame":
+    """Make one table of the rows, indexed by the first column."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows)
+    return table.set_index(table.columns[0])
