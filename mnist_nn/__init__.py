@@ -6,6 +6,7 @@
 
 from mnist_nn.data import (
     DATA_DIR,
+    DIGESTS,
     MNIST,
     DataError,
     batches,
@@ -47,6 +48,7 @@ from mnist_nn.training import TrainingDiverged, gradient_descent, train, update
 
 __all__ = [
     "DATA_DIR",
+    "DIGESTS",
     "MNIST",
     "MODELS_DIR",
     "DataError",

@@ -1,6 +1,6 @@
 """Judge a network: its predictions, how many are right, and which digits it confuses."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from mnist_nn.network import (
     Integers,
     Network,
     check_labels,
+    check_network,
     cross_entropy,
     forward_prop,
 )
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What a network makes of labelled digits.
 
@@ -37,8 +38,11 @@ class Evaluation:
 
     accuracy: float
     loss: float
-    predictions: Integers = field(repr=False)
-    probabilities: Floats = field(repr=False)
+    predictions: Integers
+    probabilities: Floats
+
+    def __repr__(self) -> str:
+        return f"Evaluation(accuracy={self.accuracy:.2%}, loss={self.loss:.4f})"
 
 
 def make_predictions(network: Network, X: Floats) -> Integers:
@@ -88,7 +92,9 @@ def predict(
     ValueError
         If the digits, the labels and the layers do not fit each other.
     """
-    probabilities = forward_prop(Network(w, b, activation), test_X)[-1]
+    network = Network(w, b, activation)
+    check_network(network)
+    probabilities = forward_prop(network, test_X)[-1]
     loss = cross_entropy(probabilities, test_Y)
     predictions = probabilities.argmax(axis=1)
     return Evaluation(get_accuracy(predictions, test_Y), loss, predictions, probabilities)
@@ -102,8 +108,11 @@ def confusion_matrix(predictions: Integers, Y: Integers, classes: int = 10) -> I
     ValueError
         If there is not one label in range for each prediction.
     """
+    check_labels(predictions, len(predictions), classes)
     check_labels(Y, len(predictions), classes)
-    return np.bincount(Y * classes + predictions, minlength=classes**2).reshape(classes, classes)
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (Y, predictions), 1)
+    return confusion
 
 
 def precision_and_recall(confusion: Integers) -> "pd.DataFrame":

@@ -30,6 +30,10 @@ class Prediction(NamedTuple):
     label: int
     probabilities: Floats
 
+    def __repr__(self) -> str:
+        percent = " ".join(f"{p:.1%}" for p in self.probabilities)
+        return f"Prediction(digit={self.digit}, label={self.label}, probabilities={percent})"
+
 
 def predict_index(
     index: int, network: Network | None = None, *, split: Split = "test"
@@ -77,8 +81,8 @@ def predict_index(
         from IPython.display import display
 
         display(figure)
-    else:
-        figure.show(warn=False)
+    elif figure.canvas.manager is not None:
+        figure.show()
     return prediction
 
 

@@ -80,10 +80,7 @@ def init_params(
     ValueError
         For fewer than two layers, a layer without neurons, or an unknown activation.
     """
-    if activation not in get_args(Activation):
-        raise ValueError(
-            f'activation must be "relu" or "sigmoid", not {activation!r}; choose one of the two'
-        )
+    check_activation(activation)
     if len(neuron_layers) < 2 or any(n < 1 for n in neuron_layers):
         raise ValueError(
             "neuron_layers must name at least an input and an output layer of one neuron or more, "
@@ -144,9 +141,52 @@ def forward_prop(network: Network, X: Floats) -> list[Floats]:
     Raises
     ------
     ValueError
-        If ``X`` is not ``(N, n_in)`` or holds whole numbers.
+        If ``X`` is not ``(N, n_in)`` or holds whole numbers, or the activation is unknown.
     """
-    n_in = len(network.w[0])
+    check_pixels(X, len(network.w[0]))
+    check_activation(network.activation)
+    activate = relu if network.activation == "relu" else sigmoid
+    activations = [X]
+    for w, b in zip(network.w[:-1], network.b[:-1], strict=True):
+        activations.append(activate(activations[-1] @ w + b))
+    activations.append(softmax(activations[-1] @ network.w[-1] + network.b[-1]))
+    return activations
+
+
+def check_network(network: Network) -> None:
+    """Raise ValueError unless the layers chain, the numbers are finite and the activation known."""
+    w, b, activation = network
+    check_activation(activation)
+    shapes = [p.shape for p in [*w, *b]]
+    widths = [n for p in [*w[:1], *b] for n in p.shape[:1]]
+    if not w or shapes != [*pairwise(widths), *((n_out,) for n_out in widths[1:])]:
+        raise ValueError(
+            "a network needs a w of shape (n_in, n_out) and a b of shape (n_out,) for each layer, "
+            f"each n_in the n_out before it, not {shapes}; give all of its layers, in order"
+        )
+    types = {str(p.dtype) for p in [*w, *b]}
+    if types != {"float32"} and types != {"float64"}:
+        raise ValueError(
+            f"a network needs float32 or float64 parameters throughout, not {sorted(types)}; "
+            "convert each w and b with astype(np.float32)"
+        )
+    if not all(np.isfinite(p).all() for p in [*w, *b]):
+        raise ValueError(
+            "a network needs finite parameters, but one is NaN or infinite; train it again with a "
+            "lower learning rate"
+        )
+
+
+def check_activation(activation: str) -> None:
+    """Raise ValueError unless it is the name of an activation."""
+    if activation not in get_args(Activation):
+        raise ValueError(
+            f'activation must be "relu" or "sigmoid", not {activation!r}; choose one of the two'
+        )
+
+
+def check_pixels(X: Floats, n_in: int) -> None:
+    """Raise ValueError unless ``X`` has rows of ``n_in`` floats."""
     if X.ndim != 2 or X.shape[1] != n_in:
         raise ValueError(
             f"X must have one digit a row, shape (N, {n_in}), not {X.shape}; "
@@ -156,24 +196,20 @@ def forward_prop(network: Network, X: Floats) -> list[Floats]:
         raise ValueError(
             f"X must hold fractions from 0 to 1, not {X.dtype}; divide pixels by 255 first"
         )
-    activate = relu if network.activation == "relu" else sigmoid
-    activations = [X]
-    for w, b in zip(network.w[:-1], network.b[:-1], strict=True):
-        activations.append(activate(activations[-1] @ w + b))
-    activations.append(softmax(activations[-1] @ network.w[-1] + network.b[-1]))
-    return activations
 
 
 def check_labels(Y: Integers, rows: int, classes: int) -> None:
     """Raise ValueError unless ``Y`` has a label from 0 to ``classes - 1`` for each of the rows."""
     if Y.shape != (rows,) or Y.dtype.kind not in "iu":
         raise ValueError(
-            f"Y must have one integer label for each of {rows} digits, shape ({rows},), not "
-            f"{Y.dtype} of shape {Y.shape}; turn one-hot rows into labels with Y.argmax(axis=1)"
+            f"expected one integer label for each of {rows} digits, shape ({rows},), not "
+            f"{Y.dtype} of shape {Y.shape}; turn one-hot rows into labels with argmax(axis=1)"
         )
-    if rows and not 0 <= Y.min() <= Y.max() < classes:
+    if rows == 0:
+        raise ValueError("expected the labels of one digit or more, not of none; check the data")
+    if not 0 <= Y.min() <= Y.max() < classes:
         raise ValueError(
-            f"Y must have labels from 0 to {classes - 1}, one for each output of the network, not "
+            f"expected labels from 0 to {classes - 1}, one for each output of the network, not "
             f"{Y.min()} to {Y.max()}; number the classes from 0 or make the last layer wider"
         )
 

@@ -1,7 +1,8 @@
 """Pictures of digits, training and predictions: arrays in, matplotlib figures out.
 
-The colours are three of Okabe and Ito's (2008, "Color universal design"), which every kind of
-colour vision tells apart; right and wrong are always said in words as well.
+The colours are Okabe and Ito's (2008, "Color universal design"), which every kind of colour vision
+tells apart, the vermilion darkened until text in it is easy to read. Right and wrong are always
+said in words as well.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BLUE, _VERMILION, _GREY = "#0072B2", "#D55E00", "#BBBBBB"
+_BLUE, _VERMILION, _GREY = "#0072B2", "#B84A00", "#BBBBBB"
 
 Array = NDArray[Any]
 
@@ -34,7 +35,14 @@ def plot_digits(
         A network's answers: each digit then also says what it was read as, and how surely.
     columns : int
         Digits in a row of the grid.
+
+    Raises
+    ------
+    ValueError
+        If there are no digits to draw.
     """
+    if len(X) == 0:
+        raise ValueError("X must hold one digit or more to draw, not none; choose some others")
     columns = min(columns, len(X))
     rows = -(-len(X) // columns)
     height = 1.25 if probabilities is None else 1.6
@@ -113,12 +121,12 @@ def plot_confusion(confusion: Array) -> "Figure":
     """
     figure, (axis,) = _figure(1, 1, (6.6, 5.8))
     mistakes = np.where(np.eye(len(confusion), dtype=bool), 0, confusion)
-    drawn = axis.imshow(mistakes, cmap="cividis_r")
-    half = mistakes.max() / 2
+    drawn = axis.imshow(mistakes, cmap="Blues")
     for (row, column), count in np.ndenumerate(confusion):
-        dark = row != column and count > half
         weight = "bold" if row == column else "normal"
-        color = "white" if dark else "black"
+        # At a relative luminance of 0.18 black and white stand out from a colour equally well.
+        cell = drawn.to_rgba(mistakes[row, column])[:3]
+        color = "white" if np.dot(np.power(cell, 2.2), [0.2126, 0.7152, 0.0722]) < 0.18 else "black"
         axis.text(column, row, str(count), ha="center", va="center", color=color, weight=weight)
     digits = range(len(confusion))
     axis.set(xlabel="read as", ylabel="true digit", xticks=digits, yticks=digits)
@@ -147,7 +155,13 @@ def plot_weights(w: Array, *, columns: int = 16) -> "Figure":
         axis.axis("off")
     for axis, pixels in zip(axes, w.T, strict=False):
         side = int(len(pixels) ** 0.5)
-        drawn = axis.imshow(pixels.reshape(side, side), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        drawn = axis.imshow(
+            pixels.reshape(side, side),
+            cmap="RdBu_r",
+            vmin=-limit,
+            vmax=limit,
+            interpolation="nearest",
+        )
     figure.colorbar(drawn, ax=axes, label="weight", shrink=0.9)
     return figure
 
@@ -162,15 +176,16 @@ def _figure(
         figure, axes = plt.subplots(
             rows, columns, figsize=size, squeeze=False, layout="constrained", gridspec_kw=grid
         )
-    if "inline" in plt.get_backend():
-        # A notebook shows the figure that a cell returns; left open, it would show it twice.
+    if plt.get_backend() == "agg" or "inline" in plt.get_backend():
+        # No window will show it, and a notebook shows what a cell returns: left open, it would be
+        # shown twice there, and kept in memory for ever.
         plt.close(figure)
     return figure, list(axes.flat)
 
 
 def _draw_digit(axis: "Axes", pixels: Array) -> None:
     side = int(len(pixels) ** 0.5)
-    axis.imshow(pixels.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
+    axis.imshow(pixels.reshape(side, side), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
 
 
 def _percent(probability: float) -> str:

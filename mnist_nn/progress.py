@@ -30,14 +30,14 @@ class Progress:
 
     def __init__(self, total: int, unit: str, *, shown: bool = True) -> None:
         self._total, self._unit = total, unit
-        self._row: dict[str, str] = {unit: f"0 of {total}"}
+        self._row = {unit: f"0 of {total}"}
         self._start = self._drawn = time.perf_counter()
         self._bar: Any = None
         self._output: Any = None
         if shown and in_notebook():
             from IPython.display import display
 
-            self._output = display(self._table(), display_id=True)
+            self._output = display(self._table(), raw=True, display_id=True)
         elif shown:
             from tqdm import tqdm
 
@@ -54,7 +54,7 @@ class Progress:
     ) -> None:
         if self._output is not None:
             self._row.pop("time left", None)
-            self._output.update(self._table())
+            self._output.update(self._table(), raw=True)
         if self._bar is not None:
             self._bar.close()
 
@@ -76,13 +76,17 @@ class Progress:
                 self._unit: f"{done} of {self._total}",
                 **figures,
                 "time": f"{passed:.0f} s",
-                "time left": f"{left:.0f} s",
+                "time left": f"≤ {left:.0f} s",
             }
             if now - self._drawn >= _REDRAW_SECONDS:
                 self._drawn = now
-                self._output.update(self._table())
+                self._output.update(self._table(), raw=True)
 
-    def _table(self) -> Any:
-        import pandas as pd
-
-        return pd.DataFrame([self._row]).set_index(self._unit)
+    def _table(self) -> dict[str, str]:
+        # Not a pandas table: to import pandas takes a second, and the first sign should take none.
+        names = "".join(f"<th>{name}</th>" for name in self._row)
+        figures = "".join(f"<td>{figure}</td>" for figure in self._row.values())
+        return {
+            "text/html": f"<table><tr>{names}</tr><tr>{figures}</tr></table>",
+            "text/plain": ", ".join(f"{name} {figure}" for name, figure in self._row.items()),
+        }

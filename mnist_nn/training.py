@@ -13,6 +13,8 @@ from mnist_nn.network import (
     Network,
     backward_prop,
     check_labels,
+    check_network,
+    check_pixels,
     cross_entropy,
     forward_prop,
 )
@@ -42,6 +44,7 @@ class TrainingDiverged(ArithmeticError):
 
 def update(network: Network, gradients: Gradients, learning_rate: float) -> Network:
     """Take one step downhill: each parameter less ``learning_rate`` times its gradient."""
+    learning_rate = float(learning_rate)  # a NumPy float64 would make all parameters float64
     w = [w - learning_rate * dw for w, dw in zip(network.w, gradients.dw, strict=True)]
     b = [b - learning_rate * db for b, db in zip(network.b, gradients.db, strict=True)]
     return Network(w, b, network.activation)
@@ -233,13 +236,11 @@ def _check_positive(**numbers: float) -> None:
 
 def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
     """Check what training would otherwise trip over late, and match X to the parameters' type."""
-    if len(X) == 0 or not np.isfinite(X).all():
-        raise ValueError(
-            f"X must hold finite pixels of one digit or more, not {'NaN or inf' if len(X) else X}; "
-            "look at the data with np.isfinite(X)"
-        )
+    check_network(network)
+    check_pixels(X, network.neuron_layers[0])
     check_labels(Y, len(X), network.neuron_layers[-1])
-    forward_prop(network, X[:1])
+    if not np.isfinite(X).all():
+        raise ValueError("X must hold finite pixels, not NaN or infinity; look where it comes from")
     # A float64 X would turn every step into float64, at half the speed.
     return X.astype(network.w[0].dtype, copy=False)
 

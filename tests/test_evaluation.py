@@ -1,0 +1,193 @@
+from math import log
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mnist_nn import (
+    Network,
+    confident_mistakes,
+    confusion_matrix,
+    get_accuracy,
+    init_params,
+    make_predictions,
+    precision_and_recall,
+    predict,
+)
+
+# One layer whose weights are log-probabilities: the softmax gives back the row that X picks.
+P = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.5, 0.25, 0.25], [0.05, 0.9, 0.05]])
+NETWORK = Network([np.log(P)], [np.zeros(3)], "relu")
+X, Y = np.eye(4), np.array([0, 1, 2, 0])
+for array in (P, X, Y, *NETWORK.w, *NETWORK.b):
+    array.flags.writeable = False
+
+# Rows are the true digits 0, 1, 2; columns what they were read as.
+READ, TRUE = np.array([0, 0, 1, 2, 2, 2, 1, 1]), np.array([0, 1, 1, 2, 2, 0, 1, 1])
+CONFUSION = np.array([[1, 0, 1], [1, 3, 0], [0, 0, 2]])
+
+
+def test_make_predictions_takes_the_most_probable_digit() -> None:
+    predictions = make_predictions(NETWORK, X)
+    assert predictions.tolist() == [0, 1, 0, 1]
+    assert predictions.dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels", "accuracy"),
+    [([1, 2, 3, 4], [1, 2, 3, 5], 0.75), ([7], [7], 1), ([7, 7], [1, 2], 0)],
+)
+def test_get_accuracy(predictions: list[int], labels: list[int], accuracy: float) -> None:
+    came = get_accuracy(np.array(predictions), np.array(labels))
+    assert came == accuracy
+    assert type(came) is float
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels"),
+    [
+        (np.zeros(4, int), np.zeros(3, int)),
+        (np.zeros(4, int), np.zeros((4, 1), int)),
+        (np.zeros((4, 10)), np.zeros((4, 10))),
+        (np.zeros((4, 10)), np.zeros(4, int)),
+        (np.zeros(0, int), np.zeros(0, int)),
+    ],
+)
+def test_get_accuracy_refuses_what_it_cannot_compare(predictions: Any, labels: Any) -> None:
+    with pytest.raises(ValueError, match="shape") as caught:
+        get_accuracy(predictions, labels)
+    assert f"{predictions.shape} and {labels.shape}" in str(caught.value)
+
+
+def test_predict() -> None:
+    came = predict(X, Y, *NETWORK)
+    assert came.predictions.tolist() == [0, 1, 0, 1]
+    assert came.accuracy == 0.5
+    assert came.loss == pytest.approx(-(log(0.7) + log(0.6) + log(0.25) + log(0.05)) / 4, rel=1e-14)
+    np.testing.assert_allclose(came.probabilities, P, rtol=1e-14)
+
+
+def test_predict_runs_the_activation_that_it_is_given() -> None:
+    """The hidden neuron is 0 with ReLU and 0.269 with the sigmoid, and the digit hangs on it."""
+    w = [np.array([[-1.0]]), np.array([[0.0, 10.0]])]
+    b = [np.zeros(1), np.array([0.0, -1.0])]
+    one, label = np.ones((1, 1)), np.zeros(1, int)
+    assert predict(one, label, w, b).predictions == [1]
+    assert predict(one, label, w, b, "sigmoid").predictions == [1]
+    assert predict(one, label, w, b, "relu").predictions == [0]
+    assert predict(one, label, *Network(w, b, "relu")).predictions == [0]
+    with pytest.raises(ValueError, match="tanh"):
+        predict(one, label, w, b, "tanh")  # type: ignore[arg-type]
+
+
+def test_evaluation_prints_numbers_and_no_arrays() -> None:
+    text = repr(predict(X, Y, *NETWORK))
+    assert "50.00%" in text
+    assert "1.3124" in text
+    assert "array" not in text
+
+
+@pytest.mark.parametrize(
+    ("digits", "labels", "said"),
+    [
+        (X[:, :3], Y, r"shape \(N, 4\), not \(4, 3\)"),
+        (X[:2].T, Y[:2], r"\(4, 2\).*columns into rows"),
+        (X[0], Y[:1], r"reshape\(1, -1\)"),
+        ((X * 255).astype(np.uint8), Y, "uint8; divide pixels by 255"),
+        (X, Y[:3], r"4 digits.*\(3,\)"),
+        (X, np.eye(3)[[0, 1, 2, 0]], r"\(4, 3\).*one-hot.*argmax"),
+        (X, Y.astype(float), "integer.*float64"),
+        (X, Y + 1, "0 to 2.*1 to 3"),
+        (X, Y - 1, "0 to 2.*-1 to 1"),
+    ],
+)
+def test_predict_refuses_what_does_not_fit(digits: Any, labels: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        predict(digits, labels, *NETWORK)
+
+
+@pytest.mark.parametrize("lost", ["w", "b"])
+def test_predict_refuses_layers_that_do_not_fit(lost: str) -> None:
+    network = init_params([4, 5, 6, 3], "sigmoid", rng=0)
+    short = network._replace(**{lost: getattr(network, lost)[:-1]})
+    with pytest.raises(ValueError, match="layer"):
+        predict(X, Y, *short)
+    unchained = Network([network.w[0], network.w[2]], [network.b[0], network.b[2]], "sigmoid")
+    with pytest.raises(ValueError, match=r"\(6, 3\)"):
+        predict(X, Y, *unchained)
+
+
+def test_confusion_matrix_has_true_digits_in_rows() -> None:
+    assert confusion_matrix(READ, TRUE, classes=3).tolist() == CONFUSION.tolist()
+    came = confusion_matrix(READ, TRUE)
+    assert came.shape == (10, 10)
+    assert came[:3, :3].tolist() == CONFUSION.tolist()
+    assert came.sum() == len(TRUE)
+
+
+def test_confusion_matrix_of_labels_in_one_byte() -> None:
+    """Row and column of 20 classes do not fit into one number of eight bits."""
+    labels = np.array([19, 13], np.uint8)
+    came = confusion_matrix(np.array([18, 19], np.uint8), labels, classes=20)
+    assert np.argwhere(came).tolist() == [[13, 19], [19, 18]]
+
+
+@pytest.mark.parametrize(
+    ("read", "true"),
+    [
+        ([0, 1], [0]),
+        ([0, 1], [0, 3]),
+        ([0, 1], [-1, 0]),
+        ([3, 1], [0, 0]),  # would be counted in the row below
+        ([-1, 1], [1, 1]),  # would be counted in the row above
+        ([9, 1], [2, 1]),
+        ([[1, 0, 0], [0, 1, 0]], [0, 1]),
+        ([0, 1], [[1, 0, 0], [0, 1, 0]]),
+    ],
+)
+def test_confusion_matrix_refuses_digits_out_of_range(read: Any, true: Any) -> None:
+    with pytest.raises(ValueError, match=r"0 to 2|integer label"):
+        confusion_matrix(np.array(read), np.array(true), classes=3)
+
+
+def test_precision_and_recall_against_numbers_worked_by_hand() -> None:
+    expected = pd.DataFrame(
+        {
+            "precision": [1 / 2, 3 / 3, 2 / 3],
+            "recall": [1 / 2, 3 / 4, 2 / 2],
+            "f1": [1 / 2, 6 / 7, 4 / 5],
+            "count": [2, 4, 2],
+        },
+        index=pd.RangeIndex(3, name="digit"),
+    )
+    pd.testing.assert_frame_equal(precision_and_recall(CONFUSION), expected, rtol=1e-15)
+
+
+def test_precision_and_recall_of_digits_that_never_come() -> None:
+    """0 is read as 1; 1 never occurs and 2 neither, which is not read either."""
+    came = precision_and_recall(np.array([[0, 5, 0], [0, 0, 0], [0, 0, 0]]))
+    nan = np.nan
+    np.testing.assert_array_equal(came["precision"], [nan, 0, nan])
+    np.testing.assert_array_equal(came["recall"], [0, nan, nan])
+    np.testing.assert_array_equal(came["f1"], [0, 0, nan])
+    np.testing.assert_array_equal(came["count"], [5, 0, 0])
+
+
+def test_confident_mistakes_come_most_confident_first() -> None:
+    # Wrong are rows 2 (0.5), 3 (0.9), and by these labels 0 (0.7); row 1 is right.
+    assert confident_mistakes(P, np.array([2, 1, 2, 0])).tolist() == [3, 0, 2]
+    assert confident_mistakes(P, np.array([0, 1, 0, 1])).tolist() == []
+    assert confident_mistakes(P[[2, 2, 1, 2]], np.array([1, 2, 0, 1])).tolist() == [2, 0, 1, 3]
+
+
+def test_confident_mistakes_of_one_confidence_keep_their_order() -> None:
+    probabilities = np.array([[0.5, 0.5], [0.6, 0.4], [0.7, 0.3]] * 33)
+    expected = [*range(2, 99, 3), *range(1, 99, 3), *range(0, 99, 3)]
+    assert confident_mistakes(probabilities, np.ones(99, int)).tolist() == expected
+
+
+@pytest.mark.parametrize("labels", [Y[:3], np.eye(3)[[0, 1, 2, 0]], Y + 1])
+def test_confident_mistakes_refuses_labels_that_do_not_fit(labels: Any) -> None:
+    with pytest.raises(ValueError, match="label"):
+        confident_mistakes(P, labels)

@@ -1,0 +1,185 @@
+import gzip
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import IPython.display
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from mnist_nn import (
+    DATA_DIR,
+    MNIST,
+    MODELS_DIR,
+    ModelError,
+    Network,
+    Prediction,
+    get_accuracy,
+    init_params,
+    load_model,
+    make_predictions,
+    predict_index,
+)
+
+NETWORK = init_params([784, 12, 10], "sigmoid", rng=0)
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Any:
+    yield
+    plt.close("all")
+
+
+def published(part: str, index: int) -> tuple[Any, int]:
+    """Read one digit and its label from the published files, without the package."""
+    images = gzip.decompress((DATA_DIR / f"{part}-images-idx3-ubyte.gz").read_bytes())
+    labels = gzip.decompress((DATA_DIR / f"{part}-labels-idx1-ubyte.gz").read_bytes())
+    pixels = np.frombuffer(images, np.uint8, 784, 16 + 784 * index)
+    return pixels / 255, labels[8 + index]
+
+
+def answer(network: Network, pixels: Any) -> Any:
+    """Work out what a sigmoid network of one hidden layer holds, in float64."""
+    w, b, _ = network
+    hidden = 1 / (1 + np.exp(-(pixels @ w[0].astype(float) + b[0])))
+    exponentials = np.exp(hidden @ w[1].astype(float) + b[1])
+    return exponentials / exponentials.sum()
+
+
+@pytest.mark.parametrize(
+    ("index", "split", "part"),
+    [
+        (42, "test", "t10k"),
+        (0, "test", "t10k"),
+        (9999, "test", "t10k"),
+        (0, "train", "train"),
+        (59999, "train", "train"),
+    ],
+)
+def test_answer_is_what_the_network_says_of_that_digit(index: int, split: Any, part: str) -> None:
+    pixels, label = published(part, index)
+    expected = answer(NETWORK, pixels)
+    came = predict_index(index, NETWORK, split=split)
+    assert isinstance(came, Prediction)
+    assert came.label == label
+    assert came.digit == expected.argmax()
+    np.testing.assert_allclose(came.probabilities, expected, rtol=1e-5)
+    assert type(came.digit) is type(came.label) is int
+
+
+def test_test_digits_are_the_default_and_number_42_is_a_4() -> None:
+    assert predict_index(42, NETWORK).label == 4
+    assert predict_index(42, NETWORK, split="train").label == 7
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.array])
+def test_numpy_integers_are_indices(kind: Any) -> None:
+    came, expected = predict_index(kind(42), NETWORK), predict_index(42, NETWORK)
+    assert came[:2] == expected[:2]
+    assert np.array_equal(came.probabilities, expected.probabilities)
+
+
+@pytest.mark.parametrize(
+    ("index", "split", "error", "said"),
+    [
+        (10000, "test", IndexError, "test digits are numbered 0 to 9999, and 10000 is not"),
+        (60000, "train", IndexError, "train digits are numbered 0 to 59999, and 60000 is not"),
+        (-1, "test", IndexError, "0 to 9999, and -1 is not"),
+        (10**30, "test", IndexError, "0 to 9999"),
+        (3.5, "test", TypeError, "whole number, not 3.5"),
+        (3.0, "test", TypeError, "whole number, not 3.0"),
+        ("42", "test", TypeError, "whole number, not '42'"),
+        (None, "test", TypeError, "whole number, not None"),
+        ([42], "test", TypeError, "whole number"),
+        (42, "validation", ValueError, '"test" or "train", not \'validation\''),
+        (42, None, ValueError, '"test" or "train", not None'),
+    ],
+)
+def test_what_is_no_index_gets_a_clear_error(
+    index: Any, split: Any, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error) as caught:
+        predict_index(index, NETWORK, split=split)
+    assert caught.type is error
+    assert said in str(caught.value)
+    assert not plt.get_fignums()
+
+
+def test_shipped_model_is_the_default(mnist: MNIST) -> None:
+    network = load_model(MODELS_DIR / "number_recognition.npz")
+    came, expected = predict_index(42), predict_index(42, network)
+    assert came[:2] == expected[:2] == (4, 4)
+    assert np.array_equal(came.probabilities, expected.probabilities)
+    assert get_accuracy(make_predictions(network, mnist.test_X), mnist.test_Y) >= 0.97
+
+
+def test_missing_model_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("mnist_nn.inference.MODELS_DIR", tmp_path)
+    with pytest.raises(ModelError) as caught:
+        predict_index(42)
+    assert str(tmp_path / "number_recognition.npz") in str(caught.value)
+    assert predict_index(42, NETWORK).label == 4
+
+
+def test_prediction_prints_in_one_line() -> None:
+    text = repr(Prediction(4, 9, np.array([0.0, 0.25, 0.75])))
+    assert text == "Prediction(digit=4, label=9, probabilities=0.0% 25.0% 75.0%)"
+
+
+def test_says_nothing_outside_a_notebook(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nor warns of windows that it cannot show, or left open: a warning is an error here."""
+    monkeypatch.setenv("DISPLAY", ":0")  # without one, matplotlib keeps silent by itself
+    with plt.rc_context({"figure.max_open_warning": 2}):
+        for index in range(4):
+            predict_index(index, NETWORK)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_shows_the_digit_and_the_verdict_in_a_notebook(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[Figure] = []
+    monkeypatch.setattr("mnist_nn.inference.in_notebook", lambda: True)
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    came = predict_index(42, NETWORK)
+    (figure,) = shown
+    image = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(image.reshape(784), published("t10k", 42)[0], rtol=1e-6)
+    assert f"predicted {came.digit}, true 4" in figure.axes[0].get_title()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_later_calls_answer_within_a_fifth_of_a_second(split: Any) -> None:
+    predict_index(0, NETWORK, split=split)
+    seconds = []
+    for index in (1, 2, 3):
+        start = time.perf_counter()
+        predict_index(index, NETWORK, split=split)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) <= 0.2
+
+
+def test_the_network_stays_as_it_was() -> None:
+    network = init_params([784, 12, 10], "sigmoid", rng=0)
+    predict_index(42, network)
+    for came, expected in zip([*network.w, *network.b], [*NETWORK.w, *NETWORK.b], strict=True):
+        assert came.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("code", ["from mnist_nn.network import forward_prop", "import mnist_nn"])
+def test_import_loads_no_more_than_numpy(code: str, tmp_path: Path) -> None:
+    code += "; import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    came = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    loaded = set(came.stdout.split())
+    assert "numpy" in loaded
+    assert not loaded & {"pandas", "matplotlib", "tqdm", "IPython", "kaggle", "PIL", "sklearn"}
+    assert came.stderr == ""

@@ -1,0 +1,244 @@
+"""The mathematics, against finite differences, numbers worked by hand, and itself in float64."""
+
+import copy
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from mnist_nn import (
+    Network,
+    backward_prop,
+    cross_entropy,
+    forward_prop,
+    init_params,
+    one_hot,
+    sigmoid,
+    softmax,
+)
+
+DEPTHS = [[6, 5, 4], [6, 5, 4, 4], [6, 5, 7, 3, 4]]
+
+
+def small_case(neuron_layers, activation, *, samples=7, seed=0):
+    """A float64 network with non-zero biases, and digits for it."""
+    rng = np.random.default_rng(seed)
+    network = init_params(neuron_layers, activation, rng=rng)
+    w = [w.astype(np.float64) for w in network.w]
+    b = [rng.normal(0, 0.3, b.shape) for b in network.b]
+    X = rng.random((samples, neuron_layers[0]))
+    return Network(w, b, activation), X, rng.integers(0, neuron_layers[-1], samples)
+
+
+def loss(network, X, Y):
+    return cross_entropy(forward_prop(network, X)[-1], Y)
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+@pytest.mark.parametrize("neuron_layers", DEPTHS)
+def test_gradient_of_every_parameter_is_the_central_difference(neuron_layers, activation) -> None:
+    network, X, Y = small_case(neuron_layers, activation)
+    gradients = backward_prop(network, forward_prop(network, X), Y)
+    h = 1e-5
+    for parameter, gradient in zip(
+        [*network.w, *network.b], [*gradients.dw, *gradients.db], strict=True
+    ):
+        measured = np.empty_like(parameter)
+        for i in np.ndindex(parameter.shape):
+            value = parameter[i]
+            parameter[i] = value + h
+            above = loss(network, X, Y)
+            parameter[i] = value - h
+            measured[i] = (above - loss(network, X, Y)) / (2 * h)
+            parameter[i] = value
+        assert gradient.shape == parameter.shape
+        error = np.linalg.norm(gradient - measured) / np.linalg.norm(measured)
+        assert error < 1e-7
+
+
+def test_one_step_worked_by_hand() -> None:
+    # Two pixels, two ReLU neurons, two classes, one digit of class 0.
+    # z1 = [1·1 + 0.5·2 + 0, 1·(-1) + 0.5·0 + 0.5] = [2, -0.5], a1 = [2, 0]
+    # z2 = [2·0.5 + 0, 2·0.5 + 0] = [1, 1], p = [½, ½], loss = ln 2
+    # dz2 = [-½, ½], dw2 = a1ᵀ dz2 = [[-1, 1], [0, 0]], db2 = [-½, ½]
+    # dz2·w2ᵀ = [-½·½ + ½·½, -½·1 + ½·3] = [0, 1]; the second neuron is off, so dz1 = [0, 0]
+    network = Network(
+        [np.array([[1.0, -1.0], [2.0, 0.0]]), np.array([[0.5, 0.5], [1.0, 3.0]])],
+        [np.array([0.0, 0.5]), np.array([0.0, 0.0])],
+        "relu",
+    )
+    X, Y = np.array([[1.0, 0.5]]), np.array([0])
+    activations = forward_prop(network, X)
+    np.testing.assert_array_equal(activations[1], [[2.0, 0.0]])
+    np.testing.assert_array_equal(activations[2], [[0.5, 0.5]])
+    assert cross_entropy(activations[2], Y) == pytest.approx(math.log(2), rel=1e-15)
+    (dw1, dw2), (db1, db2) = backward_prop(network, activations, Y)
+    np.testing.assert_array_equal(dw2, [[-1.0, 1.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(db2, [-0.5, 0.5])
+    np.testing.assert_array_equal(dw1, np.zeros((2, 2)))
+    np.testing.assert_array_equal(db1, np.zeros(2))
+
+
+def test_bias_gradient_is_one_number_a_neuron() -> None:
+    network, X, Y = small_case([6, 5, 4], "relu")
+    db = backward_prop(network, forward_prop(network, X), Y).db
+    assert [g.shape for g in db] == [(5,), (4,)]
+    assert len(np.unique(db[1])) == 4
+
+
+def test_relu_passes_no_gradient_at_zero() -> None:
+    # The neuron sits exactly at its kink, where its slope counts as 0.
+    network = Network([np.zeros((1, 1)), np.ones((1, 2))], [np.zeros(1), np.zeros(2)], "relu")
+    network.w[1][0] = [1.0, -1.0]
+    gradients = backward_prop(network, forward_prop(network, np.ones((1, 1))), np.array([0]))
+    assert gradients.db[0] == 0
+
+
+def test_gradient_is_the_mean_over_the_batch() -> None:
+    network, X, Y = small_case([6, 5, 4], "sigmoid")
+    once = backward_prop(network, forward_prop(network, X), Y)
+    X, Y = np.concatenate([X, X]), np.concatenate([Y, Y])
+    twice = backward_prop(network, forward_prop(network, X), Y)
+    for a, b in zip(itertools.chain(*once), itertools.chain(*twice), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extreme_scores_give_finite_probabilities_and_loss(dtype) -> None:
+    Z = np.array([[1000.0, -1000.0, 0.0], [-1000.0, -1000.0, -1000.0], [0, 0, 1000]], dtype)
+    probabilities = softmax(Z)
+    third = 1 / 3
+    np.testing.assert_allclose(probabilities, [[1, 0, 0], [third] * 3, [0, 0, 1]], rtol=1e-6)
+    assert probabilities.dtype == dtype
+    worst = cross_entropy(probabilities, np.array([1, 0, 0]))
+    assert math.isfinite(worst)
+    assert worst > 10
+
+
+def test_softmax_of_known_scores() -> None:
+    # e^ln1 : e^ln2 : e^ln5 is 1 : 2 : 5.
+    np.testing.assert_allclose(
+        softmax(np.log([[1.0, 2.0, 5.0]])), [[1 / 8, 2 / 8, 5 / 8]], rtol=1e-15
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_against_the_textbook_formula(dtype) -> None:
+    Z = np.linspace(-30, 30, 241).astype(dtype)
+    expected = [1 / (1 + math.exp(-z)) for z in Z.tolist()]
+    np.testing.assert_allclose(sigmoid(Z), expected, rtol=0, atol=2 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(sigmoid(np.array([-1000, 0, 1000], dtype)), [0, 0.5, 1])
+
+
+def test_cross_entropy_by_hand() -> None:
+    probabilities = np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
+    assert cross_entropy(probabilities, np.array([1, 2])) == pytest.approx(
+        (math.log(4) - math.log(0.8)) / 2, rel=1e-15
+    )
+
+
+def test_one_hot() -> None:
+    np.testing.assert_array_equal(one_hot(np.array([2, 0]), 3), [[0, 0, 1], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_initial_weights_have_the_published_spread(activation) -> None:
+    network = init_params([400, 600, 10], activation, rng=0)
+    variance = 2 / 400 if activation == "relu" else 2 / (400 + 600)
+    assert network.w[0].var() == pytest.approx(variance, rel=0.02)
+    assert abs(network.w[0].mean()) < 4 * math.sqrt(variance / network.w[0].size)
+    if activation == "sigmoid":
+        assert np.abs(network.w[0]).max() <= math.sqrt(6 / (400 + 600))
+    assert not any(b.any() for b in network.b)
+    assert {p.dtype for p in [*network.w, *network.b]} == {np.dtype(np.float32)}
+    assert network.neuron_layers == [400, 600, 10]
+
+
+def test_same_seed_same_network_bit_for_bit() -> None:
+    first, second = (init_params([784, 10, 10], rng=3) for _ in range(2))
+    other = init_params([784, 10, 10], rng=4)
+    assert all((a == b).all() for a, b in zip(first.w, second.w, strict=True))
+    assert not (first.w[0] == other.w[0]).any()
+    generator = np.random.default_rng(3)
+    assert (init_params([784, 10, 10], rng=generator).w[1] == first.w[1]).all()
+
+
+def test_types_are_kept() -> None:
+    network = init_params([6, 5, 4], rng=0)
+    X, Y = np.random.default_rng(0).random((3, 6), np.float32), np.array([0, 1, 2])
+    activations = forward_prop(network, X)
+    gradients = backward_prop(network, activations, Y)
+    arrays = [*activations, *gradients.dw, *gradients.db]
+    assert {a.dtype for a in arrays} == {np.dtype(np.float32)}
+    network, X, Y = small_case([6, 5, 4], "sigmoid")
+    activations = forward_prop(network, X)
+    gradients = backward_prop(network, activations, Y)
+    arrays = [*activations, *gradients.dw, *gradients.db]
+    assert {a.dtype for a in arrays} == {np.dtype(np.float64)}
+
+
+def test_inputs_are_not_changed() -> None:
+    network, X, Y = small_case([6, 5, 4], "relu")
+    before = copy.deepcopy((network, X, Y))
+    activations = forward_prop(network, X)
+    kept = copy.deepcopy(activations)
+    backward_prop(network, activations, Y)
+    for old, new in zip(kept, activations, strict=True):
+        np.testing.assert_array_equal(old, new)
+    for old, new in zip([*before[0].w, *before[0].b], [*network.w, *network.b], strict=True):
+        np.testing.assert_array_equal(old, new)
+    np.testing.assert_array_equal(before[1], X)
+    np.testing.assert_array_equal(before[2], Y)
+
+
+def test_depth_and_width_are_free() -> None:
+    network = init_params([9, 3], "sigmoid", rng=0)
+    assert forward_prop(network, np.zeros((2, 9)))[-1].shape == (2, 3)
+    network = init_params([9, 8, 7, 6, 5, 4, 3], "relu", rng=0)
+    assert [a.shape[1] for a in forward_prop(network, np.zeros((2, 9)))] == [9, 8, 7, 6, 5, 4, 3]
+
+
+@pytest.mark.parametrize(
+    ("layers", "activation", "said"),
+    [
+        ([784], "relu", "at least an input and an output layer"),
+        ([784, 0, 10], "relu", "one neuron or more"),
+        ([784, 10], "tanh", "'tanh'"),
+    ],
+)
+def test_impossible_networks_are_refused(layers, activation, said) -> None:
+    with pytest.raises(ValueError, match=said):
+        init_params(layers, activation, rng=0)
+
+
+@pytest.mark.parametrize(
+    ("X", "said"),
+    [
+        (np.zeros(6), r"\(N, 6\), not \(6,\)"),
+        (np.zeros((6, 5)), r"X\.T"),
+        (np.zeros((5, 6), np.uint8), "divide pixels by 255"),
+    ],
+)
+def test_digits_of_another_shape_or_type_are_refused(X, said) -> None:
+    with pytest.raises(ValueError, match=said):
+        forward_prop(init_params([6, 5, 4], rng=0), X)
+
+
+@pytest.mark.parametrize(
+    ("Y", "said"),
+    [
+        (np.array([0, 1]), r"each of 3 digits"),
+        (np.eye(4, dtype=int)[:3], r"argmax"),
+        (np.array([0.0, 1.0, 2.0]), "float64"),
+        (np.array([0, 1, 4]), "from 0 to 3"),
+        (np.array([0, 1, -1]), "from 0 to 3"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(Y, said) -> None:
+    network = init_params([6, 5, 4], rng=0)
+    activations = forward_prop(network, np.zeros((3, 6)))
+    with pytest.raises(ValueError, match=said):
+        backward_prop(network, activations, Y)
+    with pytest.raises(ValueError, match=said):
+        cross_entropy(activations[-1], Y)

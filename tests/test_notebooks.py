@@ -1,0 +1,80 @@
+"""The notebooks: they run in full on the real data, and are committed as they should be."""
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from mnist_nn import load_model, model_card
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+
+parametrized = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@parametrized
+def test_notebook_runs_from_top_to_bottom(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In a copy, imported from the copy: what a notebook saves must not reach the repository.
+    for folder in ("mnist_nn", "notebooks", "data", "models"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for model in (tmp_path / "models").glob("*.npz"):
+        if path.stem.startswith("03"):
+            model.unlink()
+    notebook = nbformat.read(tmp_path / "notebooks" / path.name, as_version=4)
+    NotebookClient(
+        notebook, timeout=600, resources={"metadata": {"path": str(tmp_path / "notebooks")}}
+    ).execute()
+    if path.stem.startswith("03"):
+        saved = tmp_path / "models" / "number_recognition.npz"
+        assert load_model(saved).neuron_layers == [784, 64, 32, 10]
+        assert model_card(saved)["validation_accuracy"] > 0.96
+
+
+@parametrized
+def test_notebook_is_committed_executed_and_clean(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
+    assert "widgets" not in notebook.metadata
+    assert len(text.encode()) < 1_500_000
+    # Prose first, and a claim that the code asserts last.
+    assert len(notebook.cells) > 2 * len(code)
+    assert "assert" in code[-1].source
+
+
+@parametrized
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"/(home|root|tmp|work|Users|private|mnt|opt)/\w",
+        r"\b[A-Z]:\\\\",
+        r"KAGGLE_(KEY|USERNAME|API_TOKEN)\W{1,6}\w{6,}",
+        r"\bKGAT_\w+",
+        r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])",
+    ],
+)
+def test_notebook_has_no_path_and_no_credential(path: Path, pattern: str) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("image/png", None)
+    assert not re.search(pattern, nbformat.writes(notebook))
+
+
+def test_every_notebook_is_there() -> None:
+    assert [path.stem for path in NOTEBOOKS][:4] == [
+        "01_data",
+        "02_two_layer_network",
+        "03_number_recognition",
+        "04_evaluation",
+    ]

@@ -1,0 +1,244 @@
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from mnist_nn import (
+    plot_confusion,
+    plot_digits,
+    plot_history,
+    plot_prediction,
+    plot_weights,
+)
+
+RNG = np.random.default_rng(0)
+DIGITS, LABELS = RNG.random((5, 784)), np.array([3, 1, 4, 1, 5])
+ANSWERS = np.full((5, 10), 0.02)
+ANSWERS[range(5), [3, 7, 4, 1, 6]] = [0.82, 0.6, 1, 0.5, 0.999]  # right, wrong, right, right, wrong
+WEIGHTS = RNG.normal(size=(784, 7))
+CONFUSION = RNG.integers(1, 100, (10, 10)) + 900 * np.eye(10, dtype=int)
+HISTORY = pd.DataFrame(
+    {
+        "train_loss": [0.9, 0.5, 0.3, 0.2],
+        "train_accuracy": [0.7, 0.8, 0.9, 0.95],
+        "validation_loss": [0.8, 0.6, 0.5, 0.7],
+        "validation_accuracy": [0.75, 0.8, 0.9, 0.85],
+        "seconds": [1.0, 2.0, 3.0, 4.0],
+    },
+    index=pd.Index([1, 2, 3, 4], name="epoch"),
+)
+for array in (DIGITS, LABELS, ANSWERS, WEIGHTS, CONFUSION):
+    array.flags.writeable = False  # so that a plot that changes its input fails
+
+PLOTS: list[Callable[[], Figure]] = [
+    lambda: plot_digits(DIGITS, LABELS),
+    lambda: plot_digits(DIGITS, LABELS, ANSWERS),
+    lambda: plot_prediction(DIGITS[0], ANSWERS[0], 3),
+    lambda: plot_history(HISTORY),
+    lambda: plot_confusion(CONFUSION),
+    lambda: plot_weights(WEIGHTS),
+]
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Any:
+    yield
+    plt.close("all")
+
+
+def titles(figure: Figure) -> list[str]:
+    return [axis.get_title() for axis in figure.axes if axis.get_title()]
+
+
+def drawn(figure: Figure) -> list[Axes]:
+    """Return the axes that show an image, colour bars apart."""
+    return [axis for axis in figure.axes if axis.images]
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_returns_one_figure_that_draws_and_changes_nothing(plot: Callable[[], Figure]) -> None:
+    history, settings = HISTORY.copy(), dict(plt.rcParams)
+    figure = plot()
+    figure.canvas.draw()  # a warning, of text that does not fit say, is an error here
+    assert isinstance(figure, Figure)
+    assert len(plt.get_fignums()) <= 1
+    assert dict(plt.rcParams) == settings
+    pd.testing.assert_frame_equal(HISTORY, history)
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_leaves_no_figure_open_in_a_notebook(plot: Callable[[], Figure]) -> None:
+    plt.switch_backend("module://matplotlib_inline.backend_inline")
+    try:
+        figure = plot()
+        assert plt.get_fignums() == []
+        figure.canvas.draw()
+    finally:
+        plt.switch_backend("agg")
+
+
+@pytest.mark.parametrize(("columns", "across", "down"), [(8, 5, 1), (3, 3, 2), (1, 1, 5)])
+def test_plot_digits_shows_each_under_its_label(columns: int, across: int, down: int) -> None:
+    figure = plot_digits(DIGITS, LABELS, columns=columns)
+    assert titles(figure) == ["3", "1", "4", "1", "5"]
+    assert len(drawn(figure)) == 5
+    for i, axis in enumerate(drawn(figure)):
+        (image,) = axis.images
+        assert np.array_equal(image.get_array(), DIGITS[i].reshape(28, 28))
+        assert image.get_clim() == (0, 1)  # one scale for all, so that faint stays faint
+        assert image.cmap(0.0)[:3] == (1, 1, 1)  # paper is white
+        assert image.cmap(1.0)[:3] == (0, 0, 0)  # ink is black
+        assert image.origin == "upper"
+        place = axis.get_subplotspec()
+        assert place.get_geometry()[:2] == (down, across)
+        assert place.num1 == i
+    assert not any(axis.axison for axis in figure.axes)
+
+
+def test_plot_digits_says_what_was_read() -> None:
+    figure = plot_digits(DIGITS, LABELS, ANSWERS)
+    right_and_wrong = ["3\n82%", "1 read as 7\n60%", "4\n100.0%", "1\n50%", "5 read as 6\n99.9%"]
+    assert titles(figure) == right_and_wrong
+    colors = [axis.title.get_color() for axis in drawn(figure)]
+    assert colors[0] == colors[2] == colors[3] != colors[1] == colors[4]
+
+
+@pytest.mark.parametrize(("read", "label", "verdict"), [(3, 3, "right"), (3, 5, "wrong")])
+def test_plot_prediction(read: int, label: int, verdict: str) -> None:
+    probabilities = np.array([0.001, 0.004, 0.1, 0.6, 0.005, 0.29, 0, 0, 0, 0])
+    figure = plot_prediction(DIGITS[0], probabilities, label)
+    image, bars = figure.axes
+    assert titles(figure) == [f"predicted {read}, true {label}: {verdict}"]
+    assert np.array_equal(image.images[0].get_array(), DIGITS[0].reshape(28, 28))
+
+    assert [bar.get_height() for bar in bars.patches] == probabilities.tolist()
+    assert [bar.get_x() + bar.get_width() / 2 for bar in bars.patches] == pytest.approx(range(10))
+    assert (bars.get_xlabel(), bars.get_ylabel()) == ("digit", "probability")
+    assert bars.get_xticks().tolist() == list(range(10))
+    assert [text.get_text() for text in bars.texts if text.get_text()] == [
+        "10%",
+        "60%",
+        "0%",
+        "29%",
+    ]
+    colors = [bar.get_facecolor() for bar in bars.patches]
+    assert {i for i in range(10) if colors[i] != colors[0]} == {read, label}
+    assert (colors[read] == colors[label]) == (read == label)
+
+
+def test_plot_prediction_fits_ten_full_percent() -> None:
+    figure = plot_prediction(DIGITS[0], np.eye(10)[3], 3)
+    figure.canvas.draw()
+    bars = figure.axes[1]
+    (text,) = [text for text in bars.texts if text.get_text()]
+    assert text.get_text() == "100.0%"
+    assert text.get_window_extent().y1 <= bars.bbox.y1
+
+
+def lines(axis: Axes) -> dict[str, Any]:
+    return {line.get_label(): line for line in axis.lines}
+
+
+def test_plot_history_draws_the_columns_and_marks_the_best_epoch() -> None:
+    figure = plot_history(HISTORY)
+    losses, accuracies = figure.axes
+    for axis, measure in ((losses, "loss"), (accuracies, "accuracy")):
+        assert axis.get_title() == measure
+        assert axis.get_xlabel() == "epoch"
+        for part in ("train", "validation"):
+            line = lines(axis)[part]
+            assert line.get_xdata().tolist() == [1, 2, 3, 4]
+            assert line.get_ydata().tolist() == HISTORY[f"{part}_{measure}"].tolist()
+        assert set(lines(axis)["best: 3"].get_xdata()) == {3}
+    styles = [lines(losses)[part] for part in ("train", "validation")]
+    assert styles[0].get_color() != styles[1].get_color()
+    assert styles[0].get_linestyle() != styles[1].get_linestyle()
+    legend = losses.get_legend().get_texts()
+    assert [text.get_text() for text in legend] == ["train", "validation", "best: 3"]
+    assert losses.get_ylim()[0] == 0
+    assert accuracies.yaxis.get_major_formatter()(0.9, None) == "90%"
+
+
+def test_plot_history_of_gradient_descent_has_no_validation() -> None:
+    history = HISTORY[["train_loss", "train_accuracy"]].set_axis([0, 10, 20, 30]).rename_axis("it")
+    figure = plot_history(history)
+    for axis in figure.axes:
+        assert list(lines(axis)) == ["train"]
+        assert lines(axis)["train"].get_xdata().tolist() == [0, 10, 20, 30]
+        assert axis.get_xlabel() == "it"
+
+
+def test_plot_confusion_writes_each_count_into_its_cell() -> None:
+    axis = plot_confusion(CONFUSION).axes[0]
+    written = {text.get_position(): text.get_text() for text in axis.texts}
+    assert len(written) == len(axis.texts) == 100
+    for (true, read), count in np.ndenumerate(CONFUSION):
+        assert written[read, true] == str(count)
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("read as", "true digit")
+    assert axis.get_xticks().tolist() == axis.get_yticks().tolist() == list(range(10))
+    top, bottom = axis.get_ylim()[::-1]
+    assert top < bottom  # the first row is at the top, as in a table
+
+
+def test_plot_confusion_colours_the_mistakes_alone() -> None:
+    (image,) = plot_confusion(CONFUSION).axes[0].images
+    mistakes = CONFUSION.copy()
+    np.fill_diagonal(mistakes, 0)
+    assert np.array_equal(image.get_array(), mistakes)
+    assert image.get_clim() == (0, mistakes.max())
+
+
+def luminance(color: Any) -> float:
+    """Work out the relative luminance of a colour: WCAG 2.2."""
+    channels = np.array(to_rgb(color))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_plot_confusion_can_be_read_in_every_cell() -> None:
+    """The contrast of text and cell is 4.5 or more, as WCAG 2.2 asks (criterion 1.4.3)."""
+    counts = np.arange(100).reshape(10, 10)
+    axis = plot_confusion(counts).axes[0]
+    (image,) = axis.images
+    for text in axis.texts:
+        read, true = text.get_position()
+        cell = image.cmap(image.norm(image.get_array()[true, read]))[:3]
+        shades = sorted([luminance(text.get_color()), luminance(cell)])
+        assert (shades[1] + 0.05) / (shades[0] + 0.05) >= 4.5
+
+
+def test_plot_confusion_without_a_mistake() -> None:
+    figure = plot_confusion(np.diag(np.arange(10)))
+    figure.canvas.draw()
+    assert [text.get_text() for text in figure.axes[0].texts[::11]] == [str(i) for i in range(10)]
+
+
+def test_plot_weights_draws_each_neuron_on_one_scale_around_zero() -> None:
+    figure = plot_weights(WEIGHTS, columns=4)
+    assert len(drawn(figure)) == 7
+    limits = {axis.images[0].get_clim() for axis in drawn(figure)}
+    ((low, high),) = limits
+    assert -low == high > 0
+    assert np.mean(np.abs(WEIGHTS) <= high) > 0.99
+    for neuron, axis in enumerate(drawn(figure)):
+        assert np.array_equal(axis.images[0].get_array(), WEIGHTS[:, neuron].reshape(28, 28))
+        assert axis.get_subplotspec().get_geometry()[:2] == (2, 4)
+    assert "weight" in [axis.get_ylabel() for axis in figure.axes]
+
+
+def test_plot_weights_shows_weights_for_ink_red_and_against_it_blue() -> None:
+    image = drawn(plot_weights(WEIGHTS))[0].images[0]
+    red, blue = image.cmap(1.0), image.cmap(0.0)
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
+
+
+def test_small_images_are_square_too() -> None:
+    assert drawn(plot_digits(np.zeros((2, 64)), np.zeros(2)))[1].images[0].get_size() == (8, 8)
+    assert drawn(plot_weights(np.eye(64)[:, :1]))[0].images[0].get_size() == (8, 8)

@@ -1,0 +1,210 @@
+"""Training against steps worked out separately, and the accuracies that the project promises."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+
+from mnist_nn import (
+    TrainingDiverged,
+    backward_prop,
+    cross_entropy,
+    forward_prop,
+    get_accuracy,
+    gradient_descent,
+    init_params,
+    make_predictions,
+    train,
+)
+
+
+@pytest.fixture
+def blobs():
+    """300 points in three overlapping clouds: (X, Y) in float32."""
+    rng = np.random.default_rng(0)
+    Y = rng.integers(0, 3, 300)
+    X = np.eye(3)[Y] + rng.normal(0, 0.45, (300, 3))
+    return X.astype(np.float32), Y
+
+
+SETTINGS = {"epochs": 5, "batch_size": 64, "learning_rate": 0.5, "rng": 0, "progress": False}
+
+
+def test_one_iteration_is_one_step_against_the_gradient(blobs) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    moved, _ = gradient_descent(start, *blobs, iterations=1, learning_rate=0.5, progress=False)
+    gradients = backward_prop(start, forward_prop(start, blobs[0]), blobs[1])
+    for before, after, slope in zip(
+        [*start.w, *start.b], [*moved.w, *moved.b], [*gradients.dw, *gradients.db], strict=True
+    ):
+        np.testing.assert_allclose(after, before - 0.5 * slope, rtol=1e-6, atol=1e-7)
+
+
+def test_history_of_gradient_descent_has_every_tenth_iteration(blobs) -> None:
+    X, Y = blobs
+    start = init_params([3, 4, 3], rng=0)
+    end, history = gradient_descent(start, X, Y, iterations=25, learning_rate=0.5, progress=False)
+    assert history.index.tolist() == [0, 10, 20, 25]
+    assert list(history) == ["train_loss", "train_accuracy", "seconds"]
+    for row, network in ((0, start), (25, end)):
+        assert history["train_loss"][row] == cross_entropy(forward_prop(network, X)[-1], Y)
+        assert history["train_accuracy"][row] == get_accuracy(make_predictions(network, X), Y)
+    assert history["train_loss"].is_monotonic_decreasing
+    assert history["seconds"].is_monotonic_increasing
+
+
+def test_batches_as_large_as_the_data_are_gradient_descent(blobs) -> None:
+    start = init_params([3, 4, 3], "sigmoid", rng=0)
+    whole, _ = gradient_descent(start, *blobs, iterations=5, learning_rate=0.5, progress=False)
+    dealt, _ = train(start, *blobs, **SETTINGS | {"batch_size": 300})
+    for a, b in zip(whole.w, dealt.w, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_an_epoch_deals_out_every_digit_once_the_remainder_too(blobs) -> None:
+    # Seven digits in batches of three: steps on three, three and one, in a permuted order.
+    X, Y = blobs[0][:7], blobs[1][:7]
+    start = init_params([3, 3], rng=0)
+    trained, history = train(
+        start, X, Y, epochs=1, batch_size=3, learning_rate=0.5, rng=5, progress=False
+    )
+    w, b, losses = start.w[0].astype(float), start.b[0].astype(float), []
+    order = np.random.default_rng(5).permutation(7)
+    for rows in (order[:3], order[3:6], order[6:]):
+        scores = np.exp(X[rows] @ w + b)
+        p = scores / scores.sum(axis=1, keepdims=True)
+        losses += [-math.log(p[i, label]) for i, label in enumerate(Y[rows])]
+        delta = (p - np.eye(3)[Y[rows]]) / len(rows)
+        w, b = w - 0.5 * X[rows].T @ delta, b - 0.5 * delta.sum(axis=0)
+    np.testing.assert_allclose(trained.w[0], w, rtol=1e-5)
+    np.testing.assert_allclose(trained.b[0], b, rtol=1e-5)
+    assert history["train_loss"][1] == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_same_seed_same_weights_bit_for_bit(blobs) -> None:
+    first, second, other = (
+        train(init_params([3, 4, 3], rng=seed), *blobs, **SETTINGS | {"rng": seed})[0]
+        for seed in (1, 1, 2)
+    )
+    for a, b, c in zip(first.w, second.w, other.w, strict=True):
+        assert (a == b).all()
+        assert (a != c).any()
+
+
+def test_inputs_are_not_changed(blobs) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    before = copy.deepcopy((start, blobs))
+    train(start, *blobs, **SETTINGS)
+    gradient_descent(start, *blobs, iterations=3, progress=False)
+    for old, new in zip([*before[0].w, *before[0].b], [*start.w, *start.b], strict=True):
+        np.testing.assert_array_equal(old, new)
+    for old, new in zip(before[1], blobs, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_training_stays_in_the_type_of_the_network(blobs) -> None:
+    X, Y = blobs[0].astype(np.float64), blobs[1]
+    rate = np.float64(0.5)
+    network, _ = train(init_params([3, 4, 3], rng=0), X, Y, **SETTINGS | {"learning_rate": rate})
+    descended, _ = gradient_descent(
+        init_params([3, 4, 3], rng=0), X, Y, iterations=3, learning_rate=rate, progress=False
+    )
+    arrays = [*network.w, *network.b, *descended.w, *descended.b]
+    assert {p.dtype for p in arrays} == {np.dtype(np.float32)}
+
+
+def test_early_stopping_keeps_the_best_weights(blobs) -> None:
+    # Twenty points learned by heart: the loss on the others falls, then rises.
+    few, validation = (blobs[0][:20], blobs[1][:20]), (blobs[0][20:], blobs[1][20:])
+    start = init_params([3, 40, 3], rng=0)
+    settings = SETTINGS | {"epochs": 500, "batch_size": 20}
+    best, history = train(start, *few, **settings, validation=validation, patience=7)
+    losses = history["validation_loss"]
+    assert losses.idxmin() == len(losses) - 7
+    assert len(losses) < 500
+    assert cross_entropy(forward_prop(best, validation[0])[-1], validation[1]) == losses.min()
+    last, to_the_end = train(start, *few, **settings, validation=validation)
+    assert len(to_the_end) == 500
+    assert to_the_end["validation_loss"].iloc[-1] > losses.min()
+    final = cross_entropy(forward_prop(last, validation[0])[-1], validation[1])
+    assert final == to_the_end["validation_loss"].iloc[-1]
+
+
+def test_validation_is_only_looked_at(blobs) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    without, _ = train(start, *blobs, **SETTINGS)
+    other = (blobs[0][:50], 2 - blobs[1][:50])
+    beside, history = train(start, *blobs, **SETTINGS, validation=other)
+    assert all((a == b).all() for a, b in zip(without.w, beside.w, strict=True))
+    expected = get_accuracy(make_predictions(beside, other[0]), other[1])
+    assert history["validation_accuracy"].iloc[-1] == expected
+
+
+@pytest.mark.parametrize("with_validation", [False, True])
+def test_divergence_ends_training_with_the_last_finite_network(blobs, with_validation) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    X, Y = blobs[0] * np.float32(1e30), blobs[1]
+    settings = SETTINGS | {"learning_rate": 1e10, "validation": (X, Y) if with_validation else None}
+    with pytest.raises(TrainingDiverged, match=r"epoch \d+ at learning rate 1e\+10") as e:
+        train(start, X, Y, **settings)
+    network = e.value.network
+    assert all(np.isfinite(p).all() for p in [*network.w, *network.b])
+    assert math.isfinite(cross_entropy(forward_prop(network, blobs[0])[-1], Y))
+
+
+def test_divergence_keeps_the_steps_before_it(blobs) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    with pytest.raises(TrainingDiverged, match=r"iteration \d+ at learning rate 1e\+06") as e:
+        gradient_descent(start, *blobs, iterations=2000, learning_rate=1e6, progress=False)
+    assert not (e.value.network.w[0] == start.w[0]).all()
+    assert all(np.isfinite(p).all() for p in [*e.value.network.w, *e.value.network.b])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"epochs": 0}, "epochs must be above 0"),
+        ({"batch_size": 0}, "batch_size must be above 0"),
+        ({"batch_size": -1}, "batch_size must be above 0"),
+        ({"learning_rate": 0}, "learning_rate must be above 0"),
+        ({"learning_rate": math.nan}, "learning_rate must be above 0"),
+        ({"patience": 0, "validation": True}, "patience must be above 0"),
+        ({"patience": 3}, "patience needs validation"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(blobs, change, said) -> None:
+    if "validation" in change:
+        change = change | {"validation": blobs}
+    with pytest.raises(ValueError, match=said):
+        train(init_params([3, 4, 3], rng=0), *blobs, **SETTINGS | change)
+
+
+def test_data_that_do_not_fit_are_refused(blobs) -> None:
+    X, Y = blobs
+    start = init_params([3, 4, 3], rng=0)
+    for bad_X, bad_Y, said in (
+        (X[:-1], Y, "one integer label for each of 299 digits"),
+        (X.T, Y[:3], "X.T"),
+        (X[:0], Y[:0], "one digit or more"),
+        (np.full_like(X, np.nan), Y, "NaN or infinity"),
+        (X, Y + 1, "labels from 0 to 2"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            train(start, bad_X, bad_Y, **SETTINGS)
+        with pytest.raises(ValueError, match=said):
+            train(start, X, Y, **SETTINGS, validation=(bad_X, bad_Y))
+        with pytest.raises(ValueError, match=said):
+            gradient_descent(start, bad_X, bad_Y, progress=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_two_layer_network_reaches_89_percent(mnist, seed) -> None:
+    network = init_params([784, 10, 10], "relu", rng=seed)
+    network, _ = gradient_descent(network, mnist.train_X, mnist.train_Y, progress=False)
+    train_accuracy = get_accuracy(make_predictions(network, mnist.train_X), mnist.train_Y)
+    test_accuracy = get_accuracy(make_predictions(network, mnist.test_X), mnist.test_Y)
+    print(f"seed {seed}: training {train_accuracy:.2%}, test {test_accuracy:.2%}")
+    assert train_accuracy >= 0.89
+    assert test_accuracy >= 0.89
