@@ -241,8 +241,9 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     import pandas as pd
 
     try:
-        first = pd.read_csv(path, header=None, nrows=1)
-        names = int(first.dtypes[0].kind not in "iuf")
+        first = pd.read_csv(path, header=None, nrows=1).iloc[0]
+        # The names of a header are words, or 0, 1, 2, … as pandas numbers columns without names.
+        names = int(isinstance(first[0], str) or first.tolist() == list(range(len(first))))
         # Nothing may be missing in a row of digits, and to look for it would take twice as long.
         table = pd.read_csv(
             path, header=None, skiprows=names, dtype=np.int64, na_filter=False

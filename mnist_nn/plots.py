@@ -63,7 +63,11 @@ def plot_digits(
 def plot_prediction(pixels: Array, probabilities: Array, label: int) -> "Figure":
     """Draw one digit, ``(side * side,)``, beside the ten probabilities that a network gives it."""
     read = int(probabilities.argmax())
-    figure, (image, bars) = _figure(1, 2, (8, 3.2), width_ratios=[1, 1.7])
+    figure, (image, bars) = _figure(
+        1, 2, (8, 3.2), width_ratios=[1, 1.7], wspace=0.3, left=0.02, right=0.98, bottom=0.18
+    )
+    # To arrange these two by the measured size of their texts would take as long as all the rest.
+    figure.set_layout_engine("none")
     _draw_digit(image, pixels)
     image.axis("off")
     verdict = "right" if read == label else "wrong"

@@ -232,6 +232,7 @@ def test_any_npz_set_is_read_without_verifying(tmp_path: Path) -> None:
     [
         csv(ROWS),
         csv(ROWS, HEADER),
+        csv(ROWS, ",".join(map(str, range(785))) + "\n"),
         csv(ROWS).replace("\n", "\r\n"),
         "\ufeff" + csv(ROWS),
         "\ufeff" + csv(ROWS, HEADER),
@@ -242,6 +243,7 @@ def test_any_npz_set_is_read_without_verifying(tmp_path: Path) -> None:
     ids=[
         "plain",
         "header",
+        "header-of-pandas",
         "crlf",
         "byte-order-mark",
         "both",
