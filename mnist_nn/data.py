@@ -7,6 +7,7 @@ archive; all three give equal arrays.
 import gzip
 import hashlib
 import math
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,9 +165,10 @@ def split_validation(
         If that would leave either part empty, or X and Y differ in length.
     """
     _check_pairs(X, Y)
-    if not 0 < size < len(X):
+    if not isinstance(size, int | np.integer) or not 0 < size < len(X):
         raise ValueError(
-            f"size must be from 1 to {len(X) - 1} to leave digits on both sides, not {size}"
+            f"size must be a number of digits from 1 to {len(X) - 1}, which leaves some on both "
+            f"sides, not {size!r}; choose another"
         )
     order = np.random.default_rng(rng).permutation(len(X))
     aside, kept = order[:size], order[size:]
@@ -174,7 +176,7 @@ def split_validation(
 
 
 def batches(
-    X: Pixels, Y: Labels, batch_size: int, *, rng: np.random.Generator
+    X: Pixels, Y: Labels, batch_size: int, *, rng: np.random.Generator | int
 ) -> Iterator[tuple[Pixels, Labels]]:
     """Deal all the digits out once, in random order, ``batch_size`` at a time.
 
@@ -188,13 +190,18 @@ def batches(
     _check_pairs(X, Y)
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {batch_size}; choose another")
-    order = rng.permutation(len(X))
+    order = np.random.default_rng(rng).permutation(len(X))
     for start in range(0, len(X), batch_size):
         rows = order[start : start + batch_size]
         yield X[rows], Y[rows]
 
 
 def _check_pairs(X: Pixels, Y: Labels) -> None:
+    if not (isinstance(X, np.ndarray) and isinstance(Y, np.ndarray)):
+        raise TypeError(
+            f"X and Y must be NumPy arrays, not {type(X).__name__} and {type(Y).__name__}; convert "
+            "them with np.asarray"
+        )
     if len(X) != len(Y):
         raise ValueError(
             f"X and Y must have one label for each image, not {len(Y)} for {len(X)}; take both "
@@ -267,8 +274,8 @@ def _read_npz(path: Path, split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
             X, Y = np.asarray(arrays[f"x_{split}"]), np.asarray(arrays[f"y_{split}"])
     except Exception as error:  # NumPy meets a damaged file with over a dozen kinds of exception
         raise DataError(
-            f"{path} should be an npz archive with x_{split} and y_{split} and is not ({error}); "
-            "fetch it again"
+            f"{path} should be an npz archive with x_{split} and y_{split} and is not "
+            f"({error if zipfile.is_zipfile(path) else 'it is no archive at all'}); fetch it again"
         ) from error
     if X.ndim not in (2, 3) or Y.ndim != 1:
         raise DataError(

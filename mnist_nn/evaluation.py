@@ -10,8 +10,9 @@ from mnist_nn.network import (
     Floats,
     Integers,
     Network,
+    check_array,
+    check_digits,
     check_labels,
-    check_network,
     cross_entropy,
     forward_prop,
 )
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """What a network makes of labelled digits.
 
@@ -59,6 +60,8 @@ def get_accuracy(predictions: Integers, Y: Integers) -> float:
     ValueError
         If there is not one label for each prediction.
     """
+    check_array(predictions)
+    check_array(Y)
     if predictions.shape != Y.shape or predictions.ndim != 1 or len(Y) == 0:
         raise ValueError(
             "predictions and Y must be two arrays of one shape (N,), not "
@@ -93,7 +96,7 @@ def predict(
         If the digits, the labels and the layers do not fit each other.
     """
     network = Network(w, b, activation)
-    check_network(network)
+    check_digits(network, test_X, test_Y)
     probabilities = forward_prop(network, test_X)[-1]
     loss = cross_entropy(probabilities, test_Y)
     predictions = probabilities.argmax(axis=1)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mnist_nn.data import Labels, Pixels, Split, load_split
-from mnist_nn.network import Floats, Network, forward_prop
+from mnist_nn.network import Floats, Network, check_labels, check_network, forward_prop
 from mnist_nn.plots import plot_prediction
 from mnist_nn.progress import in_notebook
 from mnist_nn.storage import MODELS_DIR, load_model
@@ -74,7 +74,10 @@ def predict_index(
         )
     if network is None:
         network = load_model(MODELS_DIR / "number_recognition.npz")
-    probabilities = forward_prop(network, X[position : position + 1])[-1][0]
+    check_network(network)
+    x, y = X[position : position + 1], Y[position : position + 1]
+    check_labels(y, 1, network.neuron_layers[-1])
+    probabilities = forward_prop(network, x)[-1][0]
     prediction = Prediction(int(np.argmax(probabilities)), int(Y[position]), probabilities)
     figure = plot_prediction(X[position], probabilities, prediction.label)
     if in_notebook():

@@ -60,11 +60,12 @@ def init_params(
 ) -> Network:
     """Make a network with random weights and zero biases, in float32.
 
-    The spread of the weights keeps the size of the signal from layer to layer, which differs with
-    the activation: for ReLU a normal distribution of variance ``2 / n_in`` (He et al. 2015,
-    "Delving deep into rectifiers", eq. 10), for the sigmoid a uniform one within
-    ``±sqrt(6 / (n_in + n_out))`` (Glorot and Bengio 2010, "Understanding the difficulty of
-    training deep feedforward neural networks", eq. 16).
+    The spread of the weights decides how the size of the signal changes from layer to layer. For
+    ReLU it is kept by a normal distribution of variance ``2 / n_in`` (He et al. 2015, "Delving deep
+    into rectifiers", eq. 10). For the sigmoid the weights are uniform within
+    ``±sqrt(6 / (n_in + n_out))`` (Glorot and Bengio 2010, "Understanding the difficulty of training
+    deep feedforward neural networks", eq. 16), derived for activations of slope 1 at 0; the slope
+    of the sigmoid is 1/4 there, so that its signal still fades, but from a sound start.
 
     Parameters
     ----------
@@ -153,8 +154,22 @@ def forward_prop(network: Network, X: Floats) -> list[Floats]:
     return activations
 
 
+def check_digits(network: Network, X: Floats, Y: Integers) -> None:
+    """Raise unless the network is sound, and ``X`` and ``Y`` are digits and labels that fit it."""
+    check_network(network)
+    check_pixels(X, network.neuron_layers[0])
+    check_labels(Y, len(X), network.neuron_layers[-1])
+    if not np.isfinite(X).all():
+        raise ValueError("X must hold finite pixels, not NaN or infinity; look where it comes from")
+
+
 def check_network(network: Network) -> None:
-    """Raise ValueError unless the layers chain, the numbers are finite and the activation known."""
+    """Raise unless the layers chain, the numbers are finite and the activation is known."""
+    if not isinstance(network, Network):
+        raise TypeError(
+            f"expected a Network, not {type(network).__name__}; init_params and load_model return "
+            "one, and train returns a pair, (network, history)"
+        )
     w, b, activation = network
     check_activation(activation)
     shapes = [p.shape for p in [*w, *b]]
@@ -185,8 +200,17 @@ def check_activation(activation: str) -> None:
         )
 
 
+def check_array(values: object) -> None:
+    """Raise TypeError unless it is a NumPy array: a pandas Series is not indexed by position."""
+    if not isinstance(values, np.ndarray):
+        raise TypeError(
+            f"expected a NumPy array, not {type(values).__name__}; convert it with np.asarray"
+        )
+
+
 def check_pixels(X: Floats, n_in: int) -> None:
-    """Raise ValueError unless ``X`` has rows of ``n_in`` floats."""
+    """Raise unless ``X`` is an array of rows of ``n_in`` floats."""
+    check_array(X)
     if X.ndim != 2 or X.shape[1] != n_in:
         raise ValueError(
             f"X must have one digit a row, shape (N, {n_in}), not {X.shape}; "
@@ -199,7 +223,8 @@ def check_pixels(X: Floats, n_in: int) -> None:
 
 
 def check_labels(Y: Integers, rows: int, classes: int) -> None:
-    """Raise ValueError unless ``Y`` has a label from 0 to ``classes - 1`` for each of the rows."""
+    """Raise unless ``Y`` is an array of a label from 0 to ``classes - 1`` for each of the rows."""
+    check_array(Y)
     if Y.shape != (rows,) or Y.dtype.kind not in "iu":
         raise ValueError(
             f"expected one integer label for each of {rows} digits, shape ({rows},), not "

@@ -39,10 +39,13 @@ def plot_digits(
     Raises
     ------
     ValueError
-        If there are no digits to draw.
+        If there are no digits to draw, or not one label for each.
     """
-    if len(X) == 0:
-        raise ValueError("X must hold one digit or more to draw, not none; choose some others")
+    if len(X) == 0 or len(X) != len(labels):
+        raise ValueError(
+            f"expected one digit or more and a label for each, not {len(X)} and {len(labels)}; "
+            "take X and the labels from the same rows"
+        )
     columns = min(columns, len(X))
     rows = -(-len(X) // columns)
     height = 1.25 if probabilities is None else 1.6
@@ -102,7 +105,9 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
         axis.set(xlabel=history.index.name, title=measure)
         axis.grid(alpha=0.3)
     losses, accuracies = axes
-    losses.set_ylim(bottom=0)
+    losses.set_yscale("log")  # else all that happens after the first epochs is a flat line
+    losses.yaxis.set_major_formatter("{x:g}")
+    losses.yaxis.set_minor_formatter("")
     accuracies.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     if "validation_loss" in history:
         best = history.index[int(history["validation_loss"].argmin())]

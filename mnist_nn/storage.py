@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,9 @@ def _read(path: Path) -> tuple[Network, dict[str, Any]]:
             arrays = {name: np.asarray(archive[name]) for name in archive}
     except Exception as error:
         raise ModelError(
-            f"{path} should be a model that save_model wrote and cannot be read ({error}); it is "
-            "damaged, a pickle or something else, so train and save the network again"
+            f"{path} should be a model that save_model wrote and cannot be read "
+            f"({error if zipfile.is_zipfile(path) else 'it is no npz archive'}); it is damaged, a "
+            "pickle or something else, so train and save the network again"
         ) from error
     try:
         card = json.loads(str(arrays.pop("card")))

@@ -1,5 +1,6 @@
 """Teach a network: full-batch gradient descent, and mini-batches with early stopping."""
 
+import numbers
 import time
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,7 @@ from mnist_nn.network import (
     Integers,
     Network,
     backward_prop,
-    check_labels,
-    check_network,
-    check_pixels,
+    check_digits,
     cross_entropy,
     forward_prop,
 )
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
 class TrainingDiverged(ArithmeticError):
     """Training left the finite numbers.
+
+    A rate that is too high may also leave a loss that is finite but does not fall: the history
+    shows that.
 
     Attributes
     ----------
@@ -94,7 +96,7 @@ def gradient_descent(
     ValueError
         If X, Y and the network do not fit each other, or a number is out of range.
     """
-    _check_positive(iterations=iterations, learning_rate=learning_rate, report_every=report_every)
+    _check_numbers(learning_rate, iterations=iterations, report_every=report_every)
     X = _checked(X, Y, network)
     previous, rows, start = network, [], time.perf_counter()
     with (
@@ -137,9 +139,9 @@ def train(
 ) -> tuple[Network, "pd.DataFrame"]:
     """Train on small batches: every epoch deals the digits out anew and steps once a batch.
 
-    With ``patience`` training stops early (Prechelt 1998, "Early stopping — but when?"): once the
-    validation loss has gone that many epochs without a new minimum, and the network of the epoch
-    with the minimum is what comes back.
+    With ``patience`` training stops early: once the validation loss has gone that many epochs
+    without a new minimum, and the network of the epoch with the minimum is what comes back. (On
+    when to stop, see Prechelt 1998, "Early stopping — but when?")
 
     Parameters
     ----------
@@ -183,9 +185,9 @@ def train(
         If X, Y and the network do not fit each other, a number is out of range, or there is
         patience but no validation to apply it to.
     """
-    _check_positive(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    _check_numbers(learning_rate, epochs=epochs, batch_size=batch_size)
     if patience is not None:
-        _check_positive(patience=patience)
+        _check_numbers(learning_rate, patience=patience)
         if validation is None:
             raise ValueError(
                 "patience needs validation digits to judge by; pass validation=(X, Y) too"
@@ -193,6 +195,11 @@ def train(
     rng = np.random.default_rng(rng)
     X = _checked(X, Y, network)
     if validation is not None:
+        if not isinstance(validation, tuple) or len(validation) != 2:
+            raise TypeError(
+                f"validation must be a pair of digits and labels, (X, Y), not "
+                f"{type(validation).__name__}; split_validation makes one"
+            )
         validation = _checked(*validation, network), validation[1]
     best, best_loss, best_epoch = network, np.inf, 0
     rows, start = [], time.perf_counter()
@@ -228,19 +235,21 @@ def train(
     return (network if patience is None else best), _history(rows)
 
 
-def _check_positive(**numbers: float) -> None:
-    for name, number in numbers.items():
-        if not 0 < number < np.inf:
-            raise ValueError(f"{name} must be above 0 and finite, not {number}; choose another")
+def _check_numbers(learning_rate: float, **counts: int) -> None:
+    if not isinstance(learning_rate, numbers.Real) or not 0 < learning_rate < np.inf:
+        raise ValueError(
+            f"learning_rate must be a number above 0, not {learning_rate!r}; choose another"
+        )
+    for name, count in counts.items():
+        if not isinstance(count, numbers.Integral) or count < 1:
+            raise ValueError(
+                f"{name} must be a whole number above 0, not {count!r}; choose another"
+            )
 
 
 def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
     """Check what training would otherwise trip over late, and match X to the parameters' type."""
-    check_network(network)
-    check_pixels(X, network.neuron_layers[0])
-    check_labels(Y, len(X), network.neuron_layers[-1])
-    if not np.isfinite(X).all():
-        raise ValueError("X must hold finite pixels, not NaN or infinity; look where it comes from")
+    check_digits(network, X, Y)
     # A float64 X would turn every step into float64, at half the speed.
     return X.astype(network.w[0].dtype, copy=False)
 

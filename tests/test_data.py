@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mnist_nn import DATA_DIR, MNIST, DataError, batches, digest, load_mnist, split_validation
@@ -563,9 +564,9 @@ def test_split_validation_copies() -> None:
     assert not Y.any()
 
 
-@pytest.mark.parametrize("size", [0, -1, 100, 101])
-def test_split_validation_leaves_no_part_empty(size: int) -> None:
-    with pytest.raises(ValueError, match=f"from 1 to 99 .* not {size}$"):
+@pytest.mark.parametrize("size", [0, -1, 100, 101, 0.1])
+def test_split_validation_leaves_no_part_empty(size: Any) -> None:
+    with pytest.raises(ValueError, match=f"from 1 to 99, .* not {size};"):
         split_validation(*numbered(100), size, rng=0)
 
 
@@ -599,3 +600,16 @@ def test_load_split_reads_one_half(mnist: MNIST) -> None:
     X, Y = load_split("test")
     assert np.array_equal(X, mnist.test_X)
     assert np.array_equal(Y, mnist.test_Y)
+
+
+def test_pandas_labels_are_not_parted_from_their_images() -> None:
+    X, Y = numbered(10)
+    shuffled = pd.Series(Y).sample(frac=1, random_state=0)
+    with pytest.raises(TypeError, match="ndarray and Series"):
+        split_validation(X, shuffled, 4, rng=0)
+    with pytest.raises(TypeError, match="ndarray and Series"):
+        next(batches(X, shuffled, 4, rng=0))
+    with pytest.raises(ValueError, match="one label for each image, not 9 for 10"):
+        next(batches(X, Y[:9], 4, rng=0))
+    with pytest.raises(ValueError, match="batch_size must be 1 or more"):
+        next(batches(X, Y, 0, rng=0))

@@ -100,6 +100,7 @@ def test_evaluation_prints_numbers_and_no_arrays() -> None:
         (X, Y.astype(float), "integer.*float64"),
         (X, Y + 1, "0 to 2.*1 to 3"),
         (X, Y - 1, "0 to 2.*-1 to 1"),
+        (X * np.nan, Y, "NaN"),
     ],
 )
 def test_predict_refuses_what_does_not_fit(digits: Any, labels: Any, said: str) -> None:

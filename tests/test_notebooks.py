@@ -48,8 +48,8 @@ def test_notebook_is_committed_executed_and_clean(path: Path) -> None:
     assert "widgets" not in notebook.metadata
     assert len(text.encode()) < 1_500_000
     # Prose first, and a claim that the code asserts last.
-    assert len(notebook.cells) > 2 * len(code)
-    assert "assert" in code[-1].source
+    assert len(notebook.cells) > 2 * len(code), "a notebook has more cells of prose than of code"
+    assert "assert" in code[-1].source, "a notebook ends in an assert of what it claims"
 
 
 @parametrized

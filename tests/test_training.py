@@ -4,6 +4,7 @@ import copy
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mnist_nn import (
@@ -164,12 +165,14 @@ def test_divergence_keeps_the_steps_before_it(blobs) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"epochs": 0}, "epochs must be above 0"),
-        ({"batch_size": 0}, "batch_size must be above 0"),
-        ({"batch_size": -1}, "batch_size must be above 0"),
-        ({"learning_rate": 0}, "learning_rate must be above 0"),
-        ({"learning_rate": math.nan}, "learning_rate must be above 0"),
-        ({"patience": 0, "validation": True}, "patience must be above 0"),
+        ({"epochs": 0}, "epochs must be a whole number above 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number above 0"),
+        ({"batch_size": -1}, "batch_size must be a whole number above 0"),
+        ({"learning_rate": 0}, "learning_rate must be a number above 0"),
+        ({"batch_size": 64.0}, "batch_size must be a whole number above 0"),
+        ({"learning_rate": "0.1"}, "learning_rate must be a number above 0"),
+        ({"learning_rate": math.nan}, "learning_rate must be a number above 0"),
+        ({"patience": 0, "validation": True}, "patience must be a whole number above 0"),
         ({"patience": 3}, "patience needs validation"),
     ],
 )
@@ -196,6 +199,25 @@ def test_data_that_do_not_fit_are_refused(blobs) -> None:
             train(start, X, Y, **SETTINGS, validation=(bad_X, bad_Y))
         with pytest.raises(ValueError, match=said):
             gradient_descent(start, bad_X, bad_Y, progress=False)
+
+
+def test_what_is_no_array_or_network_is_refused(blobs) -> None:
+    X, Y = blobs
+    start = init_params([3, 4, 3], rng=0)
+    # A Series is indexed by its labels: in batches it would part the labels from their digits.
+    shuffled = pd.Series(Y).sample(frac=1, random_state=0)
+    for bad_X, bad_Y, said in (
+        (X, shuffled, "not Series"),
+        (X, Y.tolist(), "not list"),
+        (pd.DataFrame(X), Y, "not DataFrame"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            train(start, bad_X, bad_Y, **SETTINGS)
+    with pytest.raises(TypeError, match="a pair of digits and labels"):
+        train(start, X, Y, **SETTINGS, validation=X)
+    pair = train(start, X, Y, **SETTINGS)
+    with pytest.raises(TypeError, match=r"train returns a pair, \(network, history\)"):
+        train(pair, X, Y, **SETTINGS)
 
 
 @pytest.mark.slow
