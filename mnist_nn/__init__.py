@@ -14,6 +14,7 @@ from mnist_nn.data import (
     load_mnist,
     split_validation,
 )
+from mnist_nn.download import DownloadError, download_mnist
 from mnist_nn.evaluation import (
     Evaluation,
     confident_mistakes,
@@ -52,6 +53,7 @@ __all__ = [
     "MNIST",
     "MODELS_DIR",
     "DataError",
+    "DownloadError",
     "Evaluation",
     "Gradients",
     "ModelError",
@@ -64,6 +66,7 @@ __all__ = [
     "confusion_matrix",
     "cross_entropy",
     "digest",
+    "download_mnist",
     "forward_prop",
     "get_accuracy",
     "gradient_descent",
