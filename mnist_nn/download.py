@@ -16,9 +16,10 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from unittest import mock
 
 from mnist_nn.data import DATA_DIR, DataError, load_mnist
 from mnist_nn.progress import Progress
@@ -141,8 +142,17 @@ def _is_whole(folder: Path, names: list[str] | None = None) -> bool:
 
 
 def _move_in(temporary: Path, folder: Path) -> None:
-    for file in sorted(temporary.iterdir()):
-        file.replace(folder / file.name)
+    """Move the new files in, all of them or, should one not go, none."""
+    files, kept = sorted(temporary.iterdir()), temporary / "kept"
+    kept.mkdir()
+    with contextlib.ExitStack() as undo:
+        for file in files:
+            target, old = folder / file.name, kept / file.name
+            if target.is_file():
+                shutil.copy2(target, old)
+            file.replace(target)
+            undo.callback(old.replace, target) if old.exists() else undo.callback(target.unlink)
+        undo.pop_all()
     if not _is_whole(folder):
         # Damaged IDX files would be read before the CSV files that have just come.
         for name in IDX_SHA256:
@@ -189,7 +199,11 @@ def _fetch_from_kaggle(folder: Path) -> None:
 
 def _ask_kaggle() -> "requests.Response":
     """Ask Kaggle for the dataset with the kaggle client, and return the answer to be read."""
-    with _muted():
+    import requests
+
+    # The client sets no time limit of its own, and a silent server would hold a notebook for ever.
+    patient = partialmethod(requests.Session.send, timeout=30)
+    with _muted(), mock.patch.object(requests.Session, "send", patient):
         from kaggle.api.kaggle_api_extended import KaggleApi
         from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest
 

@@ -791,8 +791,9 @@ def test_nobody_listens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "network" in text
 
 
-def test_no_request_to_a_mirror_waits_for_ever(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("source", ["kaggle", "mirror"])
+def test_no_request_waits_for_ever(
+    folder: Path, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = []
     send = requests.adapters.HTTPAdapter.send
@@ -801,8 +802,9 @@ def test_no_request_to_a_mirror_waits_for_ever(
         limits.append(options.get("timeout"))
         return send(self, request, **options)
 
+    monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", note)
-    download_mnist(folder, "mirror")
+    download_mnist(folder, source)
     assert limits
     assert None not in limits
 
@@ -842,6 +844,13 @@ def test_no_room_on_the_disk(folder: Path, server: Server, source: Any, archive:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert snapshot(folder) == before
+
+
+def test_one_of_two_files_cannot_be_replaced(folder: Path) -> None:
+    (folder / "mnist_test.csv").write_text("older")
+    (folder / "mnist_train.csv").mkdir()
+    (folder / "mnist_train.csv" / "in the way").touch()
+    assert "could not be written" in str(failure(folder, "kaggle"))
 
 
 def test_data_folder_that_is_a_file(tmp_path: Path) -> None:
