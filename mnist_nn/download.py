@@ -15,11 +15,9 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from email.utils import parsedate_to_datetime
 from functools import partial, partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from unittest import mock
 
 from mnist_nn.data import DATA_DIR, DataError, load_mnist
 from mnist_nn.progress import Progress
@@ -199,6 +197,8 @@ def _fetch_from_kaggle(folder: Path) -> None:
 
 def _ask_kaggle() -> "requests.Response":
     """Ask Kaggle for the dataset with the kaggle client, and return the answer to be read."""
+    from unittest import mock
+
     import requests
 
     # The client sets no time limit of its own, and a silent server would hold a notebook for ever.
@@ -299,6 +299,8 @@ def _retrying(fetch: Callable[[], None]) -> None:
 
 def _retry_after(response: "requests.Response") -> float | None:
     """Return the seconds that the header asks to wait, as a number or a date (RFC 9110)."""
+    from email.utils import parsedate_to_datetime
+
     header = response.headers.get("Retry-After", "")
     try:
         return max(0.0, float(header))

@@ -2,11 +2,13 @@
 
 import numbers
 import time
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from mnist_nn.data import batches
+from mnist_nn.evaluation import make_probabilities
 from mnist_nn.network import (
     Floats,
     Gradients,
@@ -17,10 +19,14 @@ from mnist_nn.network import (
     cross_entropy,
     forward_prop,
 )
+from mnist_nn.optimizers import SGD, Adam
+from mnist_nn.parallel import over_rows
 from mnist_nn.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Optimizer: TypeAlias = Literal["sgd", "adam"]
 
 
 class TrainingDiverged(ArithmeticError):
@@ -104,11 +110,12 @@ def gradient_descent(
         np.errstate(over="ignore", invalid="ignore"),
     ):
         for iteration in range(iterations + 1):
-            activations = forward_prop(network, X)
-            loss, accuracy = _score(activations[-1], Y)
-            if not _is_finite(network, loss):
+            probabilities, gradients = _gradients(network, X, Y)
+            # The gradients are those of the loss: if it is not finite, they are not.
+            if not (_is_finite(network) and _is_finite(gradients)):
                 raise TrainingDiverged(f"iteration {iteration}", learning_rate, previous)
             if iteration % report_every == 0 or iteration == iterations:
+                loss, accuracy = _score(probabilities, Y)
                 rows.append(
                     {
                         "iteration": iteration,
@@ -119,7 +126,6 @@ def gradient_descent(
                 )
                 shown.show(rows[-1])
             if iteration < iterations:
-                gradients = backward_prop(network, activations, Y)
                 previous, network = network, update(network, gradients, learning_rate)
     return network, _history(rows)
 
@@ -133,6 +139,7 @@ def train(
     batch_size: int,
     learning_rate: float,
     rng: np.random.Generator | int,
+    optimizer: Optimizer = "sgd",
     validation: tuple[Floats, Integers] | None = None,
     patience: int | None = None,
     progress: bool = True,
@@ -159,6 +166,9 @@ def train(
         The length of a step in units of the gradient.
     rng : numpy.random.Generator or int
         The source of the order of the digits, or a seed for one.
+    optimizer : {"sgd", "adam"}
+        How a gradient becomes a step: straight against it (`SGD`), or by `Adam`, which wants a
+        learning rate of about 0.001.
     validation : (X, Y), optional
         Digits that are not trained on, to judge the network by after each epoch.
     patience : int, optional
@@ -186,6 +196,10 @@ def train(
         patience but no validation to apply it to.
     """
     _check_numbers(learning_rate, epochs=epochs, batch_size=batch_size)
+    if optimizer not in get_args(Optimizer):
+        raise ValueError(
+            f'optimizer must be "sgd" or "adam", not {optimizer!r}; choose one of the two'
+        )
     if patience is not None:
         _check_numbers(learning_rate, patience=patience)
         if validation is None:
@@ -201,6 +215,9 @@ def train(
                 f"{type(validation).__name__}; split_validation makes one"
             )
         validation = _checked(*validation, network), validation[1]
+    network = _copy(network)  # which the optimiser then changes in place
+    step = SGD(network).step if optimizer == "sgd" else Adam(network).step
+    places = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
     best, best_loss, best_epoch = network, np.inf, 0
     rows, start = [], time.perf_counter()
     with (
@@ -208,20 +225,24 @@ def train(
         np.errstate(over="ignore", invalid="ignore"),
     ):
         for epoch in range(1, epochs + 1):
-            previous, scores = network, np.zeros(2)
-            for batch_X, batch_Y in batches(X, Y, batch_size, rng=rng):
-                activations = forward_prop(network, batch_X)
-                scores += len(batch_Y) * np.array(_score(activations[-1], batch_Y))
-                gradients = backward_prop(network, activations, batch_Y)
-                network = update(network, gradients, learning_rate)
-            loss, accuracy = scores / len(Y)
+            previous = _copy(network)
+            probabilities, labels = [], []
+            for batch in batches(len(Y), batch_size, rng=rng):
+                # Into one place in memory, which the cache still holds, and without the copy in
+                # between that any other mode than "clip" would make.
+                batch_X = np.take(X, batch, axis=0, out=places[: len(batch)], mode="clip")
+                labels.append(Y[batch])
+                of_batch, gradients = _gradients(network, batch_X, labels[-1])
+                probabilities.append(of_batch)
+                step(gradients, float(learning_rate))
+            loss, accuracy = _score(np.concatenate(probabilities), np.concatenate(labels))
             row: dict[str, float] = {
                 "epoch": epoch,
                 "train_loss": loss,
                 "train_accuracy": accuracy,
             }
             if validation is not None:
-                loss, accuracy = _score(forward_prop(network, validation[0])[-1], validation[1])
+                loss, accuracy = _score(make_probabilities(network, validation[0]), validation[1])
                 row |= {"validation_loss": loss, "validation_accuracy": accuracy}
             if not _is_finite(network, row["train_loss"], loss):
                 raise TrainingDiverged(f"epoch {epoch}", learning_rate, previous)
@@ -229,7 +250,7 @@ def train(
             shown.show(rows[-1])
             if patience is not None:
                 if loss < best_loss:
-                    best, best_loss, best_epoch = network, loss, epoch
+                    best, best_loss, best_epoch = _copy(network), loss, epoch
                 elif epoch - best_epoch >= patience:
                     break
     return (network if patience is None else best), _history(rows)
@@ -254,14 +275,40 @@ def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
     return X.astype(network.w[0].dtype, copy=False)
 
 
+def _gradients(network: Network, X: Floats, Y: Integers) -> tuple[Floats, Gradients]:
+    """Compute the probabilities of every row, and the gradients of the mean loss over all."""
+
+    def of_some(rows: slice) -> tuple[Floats, Gradients]:
+        activations = forward_prop(network, X[rows])
+        return activations[-1], backward_prop(network, activations, Y[rows], batch_size=len(Y))
+
+    parts = over_rows(of_some, len(Y))
+    return np.concatenate([p for p, _ in parts]), reduce(
+        _add, (gradients for _, gradients in parts)
+    )
+
+
+def _add(total: Gradients, part: Gradients) -> Gradients:
+    for sums, terms in zip(total, part, strict=True):
+        for a, b in zip(sums, terms, strict=True):
+            a += b
+    return total
+
+
+def _copy(network: Network) -> Network:
+    """Copy the parameters, into the order in memory that products are fastest in."""
+    return Network(
+        [w.copy(order="F") for w in network.w], [b.copy() for b in network.b], network.activation
+    )
+
+
 def _score(probabilities: Floats, Y: Integers) -> tuple[float, float]:
     return cross_entropy(probabilities, Y), float(np.mean(probabilities.argmax(axis=1) == Y))
 
 
-def _is_finite(network: Network, *losses: float) -> bool:
-    return all(np.isfinite(p).all() for p in [*network.w, *network.b]) and bool(
-        np.isfinite(losses).all()
-    )
+def _is_finite(arrays: Network | Gradients, *losses: float) -> bool:
+    w, b, *_ = arrays
+    return all(np.isfinite(array).all() for array in [*w, *b, np.array(losses)])
 
 
 def _history(rows: list[dict[str, float]]) -> "pd.DataFrame":

@@ -16,7 +16,9 @@ from mnist_nn import (
     one_hot,
     sigmoid,
     softmax,
+    train,
 )
+from mnist_nn.network import matmul
 
 DEPTHS = [[6, 5, 4], [6, 5, 4, 4], [6, 5, 7, 3, 4]]
 
@@ -102,6 +104,48 @@ def test_gradient_is_the_mean_over_the_batch() -> None:
     twice = backward_prop(network, forward_prop(network, X), Y)
     for a, b in zip(itertools.chain(*once), itertools.chain(*twice), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_gradients_of_the_parts_of_a_batch_add_up() -> None:
+    network, X, Y = small_case([6, 5, 4], "relu")
+    whole = backward_prop(network, forward_prop(network, X), Y)
+    parts = [
+        backward_prop(network, forward_prop(network, X[rows]), Y[rows], batch_size=len(Y))
+        for rows in (slice(0, 3), slice(3, None))
+    ]
+    for a, b, c in zip(*map(itertools.chain.from_iterable, (whole, *parts)), strict=True):
+        np.testing.assert_allclose(a, b + c, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "why"),
+    [
+        ((240, 784, 10), "a stack of rows"),
+        ((10, 240, 784), "a stack of the columns and rows that are multiplied"),
+        ((241, 784, 10), "no stack: 241 does not divide"),
+        ((120, 784, 64), "no stack: sixty rows are already too much to multiply in place"),
+        ((7, 5, 3), "a small product"),
+    ],
+)
+def test_matmul_in_pieces_is_the_product(shape, why) -> None:
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=(m, k)), rng.normal(size=(k, n))
+    expected = np.array([[np.dot(a, b) for b in B.T] for a in A])
+    for order in ("C", "F"):  # in memory
+        product = matmul(np.array(A, order=order), np.array(B, order=order))
+        np.testing.assert_allclose(product, expected, rtol=1e-11, atol=1e-11, err_msg=why)
+
+
+def test_weights_of_a_neuron_lie_side_by_side_in_memory() -> None:
+    network, X, Y = small_case([6, 5, 4], "relu")
+    start = init_params([6, 5, 4], rng=0)
+    gradients = backward_prop(network, forward_prop(network, X), Y)
+    trained, _ = train(
+        network, X, Y, epochs=1, batch_size=2, learning_rate=0.1, rng=0, progress=False
+    )
+    for w in (*start.w, *gradients.dw, *trained.w):
+        assert w.flags.f_contiguous
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,0 +1,113 @@
+"""Optimisers against the published algorithms, written out in float64."""
+
+import numpy as np
+import pytest
+
+from mnist_nn import Gradients, Network, init_params, train
+from mnist_nn.optimizers import SGD, Adam
+
+LAYERS = [300, 400, 3]  # 120,000 weights in the first layer: more than fit the cache at once
+
+
+def float64_network() -> Network:
+    network = init_params(LAYERS, rng=0)
+    return network._replace(
+        w=[w.astype(np.float64) for w in network.w], b=[b.astype(np.float64) for b in network.b]
+    )
+
+
+def random_gradients(network: Network, seed: int) -> Gradients:
+    rng = np.random.default_rng(seed)
+    return Gradients(
+        [rng.normal(size=w.shape) for w in network.w], [rng.normal(size=b.shape) for b in network.b]
+    )
+
+
+def test_sgd_steps_against_the_gradient() -> None:
+    network, before = float64_network(), float64_network()
+    gradients = random_gradients(network, seed=1)
+    SGD(network).step(gradients, 0.1)
+    expected = random_gradients(network, seed=1)
+    for p, old, g in zip(
+        [*network.w, *network.b], [*before.w, *before.b], [*expected.dw, *expected.db], strict=True
+    ):
+        np.testing.assert_allclose(p, old - 0.1 * g, rtol=1e-13, atol=1e-15)
+
+
+def test_adam_is_algorithm_1_of_the_paper() -> None:
+    network = float64_network()
+    parameters = [p.copy() for p in (*network.w, *network.b)]
+    m, v = ([np.zeros_like(p) for p in parameters] for _ in range(2))
+    optimizer = Adam(network)
+    for t in range(1, 13):
+        rate = 0.01 / t  # a schedule
+        optimizer.step(random_gradients(network, seed=t), rate)
+        gradients = random_gradients(network, seed=t)
+        for i, g in enumerate([*gradients.dw, *gradients.db]):
+            m[i] = 0.9 * m[i] + (1 - 0.9) * g
+            v[i] = 0.999 * v[i] + (1 - 0.999) * g**2
+            m_hat, v_hat = m[i] / (1 - 0.9**t), v[i] / (1 - 0.999**t)
+            parameters[i] -= rate * m_hat / (np.sqrt(v_hat) + 1e-8)
+    for p, expected in zip([*network.w, *network.b], parameters, strict=True):
+        np.testing.assert_allclose(p, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_first_step_of_adam_is_the_learning_rate_whatever_the_gradient() -> None:
+    network = Network([np.zeros((1, 4))], [np.zeros(4)], "relu")
+    g = np.array([1e-3, -5.0, 700.0, 0.0])
+    Adam(network).step(Gradients([g[None].copy()], [g.copy()]), 0.01)
+    np.testing.assert_allclose(network.w[0][0], [-0.01, 0.01, -0.01, 0], rtol=1e-4)
+    np.testing.assert_allclose(network.b[0], [-0.01, 0.01, -0.01, 0], rtol=1e-4)
+
+
+def test_tiny_gradients_are_held_back_by_epsilon() -> None:
+    network = Network([np.zeros((1, 1))], [np.zeros(1)], "relu")
+    Adam(network).step(Gradients([np.array([[1e-8]])], [np.array([0.0])]), 0.01)
+    assert network.w[0][0, 0] == pytest.approx(-0.005, rel=1e-6)  # 1e-8 / (1e-8 + ε)
+
+
+def test_train_with_adam_steps_once_a_batch() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.random((7, 4)), rng.integers(0, 3, 7)
+    start = Network([np.zeros((4, 3))], [np.zeros(3)], "relu")
+    trained, _ = train(
+        start,
+        X,
+        Y,
+        epochs=2,
+        batch_size=3,
+        learning_rate=0.01,
+        rng=5,
+        optimizer="adam",
+        progress=False,
+    )
+    assert not start.w[0].any()
+    order_rng, w, m, v, t = np.random.default_rng(5), np.zeros((5, 3)), 0.0, 0.0, 0
+    inputs = np.hstack([X, np.ones((7, 1))])  # the bias as the weight of a pixel that is always 1
+    for _ in range(2):
+        order = order_rng.permutation(7)
+        for rows in (order[:3], order[3:6], order[6:]):
+            p = np.exp(inputs[rows] @ w)
+            p /= p.sum(axis=1, keepdims=True)
+            g = inputs[rows].T @ (p - np.eye(3)[Y[rows]]) / len(rows)
+            t += 1
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+            w = w - 0.01 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    np.testing.assert_allclose(trained.w[0], w[:4], rtol=1e-9)
+    np.testing.assert_allclose(trained.b[0], w[4], rtol=1e-9)
+
+
+def test_unknown_optimizer_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.random((7, 4), np.float32), rng.integers(0, 3, 7)
+    with pytest.raises(ValueError, match='optimizer must be "sgd" or "adam", not \'rmsprop\''):
+        train(
+            init_params([4, 3], rng=0),
+            X,
+            Y,
+            epochs=1,
+            batch_size=3,
+            learning_rate=0.1,
+            rng=0,
+            optimizer="rmsprop",
+        )
