@@ -14,7 +14,6 @@ import json
 import multiprocessing
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -65,11 +64,16 @@ def mnist_nn(task: Task) -> Run:
     network = init_params(task.neuron_layers, task.activation, rng=0)
     settings = {"learning_rate": task.learning_rate, "progress": False}
     if task.batch_size == 60_000:
-        descend = partial(gradient_descent, iterations=task.passes, **settings)
-        return partial(descend, network, mnist.train_X, mnist.train_Y)
-    settings |= {"epochs": task.passes, "batch_size": task.batch_size, "rng": 0}
-    fit = partial(train, optimizer=task.optimizer, **settings)
-    return partial(fit, network, mnist.train_X, mnist.train_Y)
+        learn: Any = partial(gradient_descent, iterations=task.passes, **settings)
+    else:
+        settings |= {"epochs": task.passes, "batch_size": task.batch_size, "rng": 0}
+        learn = partial(train, optimizer=task.optimizer, **settings)
+
+    def run() -> None:
+        nonlocal network
+        network, _ = learn(network, mnist.train_X, mnist.train_Y)
+
+    return run
 
 
 def _torch_network(task: Task) -> Any:
@@ -137,9 +141,8 @@ def jax(task: Task) -> Run:
         return -jnp.take_along_axis(log_p, Y[:, None], axis=1).mean()
 
     def sgd(state: Any, gradient: Any) -> Any:
-        parameters, m, v, t = state
-        parameters = jax.tree.map(lambda p, g: p - task.learning_rate * g, parameters, gradient)
-        return parameters, m, v, t
+        (parameters,) = state
+        return (jax.tree.map(lambda p, g: p - task.learning_rate * g, parameters, gradient),)
 
     def adam(state: Any, gradient: Any) -> Any:
         parameters, m, v, t = state
@@ -161,8 +164,10 @@ def jax(task: Task) -> Run:
         return step_all(state, X[rows], Y[rows])
 
     parameters = [tuple(map(jnp.asarray, pair)) for pair in zip(network.w, network.b, strict=True)]
-    zeros = [jax.tree.map(jnp.zeros_like, parameters) for _ in range(2)]
-    states = [(parameters, *zeros, jnp.zeros(()))]
+    states: list[Any] = [(parameters,)]
+    if task.optimizer == "adam":
+        zeros = [jax.tree.map(jnp.zeros_like, parameters) for _ in range(2)]
+        states = [(parameters, *zeros, jnp.zeros(()))]
     rng = np.random.default_rng(0)
 
     def run() -> None:
@@ -194,6 +199,7 @@ def scikit_learn(task: Task) -> Run:
         batch_size=task.batch_size,
         learning_rate_init=task.learning_rate,
         momentum=0,
+        nesterovs_momentum=False,
         max_iter=task.passes,
         n_iter_no_change=task.passes,
     )
@@ -341,6 +347,13 @@ def comparisons(csv_folder: str) -> list[Row]:
     ]
 
 
+def peak_megabytes() -> float | None:
+    """Tell the most memory that this process has used, where the system is Linux."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1000 for line in lines if "VmHWM" in line), None)
+
+
 def serve(prepare: partial[Run], pipe: Connection) -> None:
     """Be one side: time a turn whenever asked to, then tell the peak of memory."""
     try:
@@ -354,8 +367,7 @@ def serve(prepare: partial[Run], pipe: Connection) -> None:
         start = time.perf_counter()
         run()
         pipe.send(time.perf_counter() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    pipe.send(peak / (1e6 if sys.platform == "darwin" else 1e3))  # in bytes there, else in KB
+    pipe.send(peak_megabytes())
 
 
 def compare(row: Row, turns: int) -> dict[str, Any]:
@@ -366,6 +378,7 @@ def compare(row: Row, turns: int) -> dict[str, Any]:
         pipe, other_end = context.Pipe()
         process = context.Process(target=serve, args=(side, other_end), daemon=True)
         process.start()
+        other_end.close()  # so that a process which dies is noticed
         if trouble := pipe.recv():
             return {"row": row.name, "trouble": trouble}
         pipes.insert(0, pipe)
@@ -391,7 +404,7 @@ def compare(row: Row, turns: int) -> dict[str, Any]:
         "ratio": median(ratios),
         "lowest": min(ratios),
         "highest": max(ratios),
-        "goal": row.goal if row.peer_by_ours else -row.goal,
+        "goal": f"≥ {row.goal}" if row.peer_by_ours else f"≤ {row.goal}, ours / peer",
         "ours_mb": megabytes[0],
         "peer_mb": megabytes[1],
     }
@@ -401,12 +414,13 @@ def in_words(result: dict[str, Any]) -> str:
     """Write a result as a line of the table."""
     if "trouble" in result:
         return f"| {result['row']} | {result['trouble']} |"
-    goal = f"≥ {result['goal']}" if result["goal"] > 0 else f"≤ {-result['goal']} (ours / peer)"
-    return (
-        f"| {result['row']} | {result['ours_ms']:.3g} ms | {result['peer_ms']:.3g} ms "
-        f"| {result['ratio']:.2f} ({result['lowest']:.2f} to {result['highest']:.2f}) | {goal} "
-        f"| {result['ours_mb']:.0f} MB | {result['peer_mb']:.0f} MB |"
+    times = (
+        f"{time:,.0f} ms" if time > 100 else f"{time:.3g} ms"
+        for time in (result["ours_ms"], result["peer_ms"])
     )
+    ratio = f"{result['ratio']:.2f} ({result['lowest']:.2f} to {result['highest']:.2f})"
+    peaks = (f"{mb:.0f} MB" if mb else "" for mb in (result["ours_mb"], result["peer_mb"]))
+    return f"| {' | '.join([result['row'], *times, ratio, result['goal'], *peaks])} |"
 
 
 def machine() -> dict[str, Any]:
@@ -424,8 +438,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("rows", nargs="*", help="only rows that start so, such as A or load")
     parser.add_argument("--turns", type=int, default=5, help="turns of each side (5)")
-    parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--json", type=Path, help="file for the results (speed.json, beside this)")
     arguments = parser.parse_args()
+    table = arguments.json or (None if arguments.rows else Path(__file__).with_suffix(".json"))
     facts, results = machine(), []
     print(facts)
     print("| workload | peer | ours | peer | peer / ours | goal | ours, peak | peer, peak |")
@@ -437,7 +452,9 @@ def main() -> None:
                     write_csv(folder)
                 results.append(compare(row, arguments.turns))
                 print(in_words(results[-1]), flush=True)
-    arguments.json.write_text(json.dumps({**facts, "results": results}, indent=1) + "\n")
+    if table:
+        text = json.dumps({**facts, "results": results}, indent=1, ensure_ascii=False)
+        table.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from mnist_nn.network import (
     check_array,
     check_digits,
     check_labels,
+    check_pixels,
     cross_entropy,
     forward_prop,
 )
@@ -58,6 +59,7 @@ def make_probabilities(network: Network, X: Floats) -> Floats:
 
     The last activations of ``forward_prop``, without the memory that the others would take.
     """
+    check_pixels(X, len(network.w[0]))
     return np.concatenate(over_rows(lambda rows: forward_prop(network, X[rows])[-1], len(X)))
 
 

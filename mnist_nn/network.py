@@ -128,19 +128,21 @@ def softmax(Z: Floats) -> Floats:
 
 
 def matmul(A: Floats, B: Floats) -> Floats:
-    """Multiply two matrices, ``A @ B``, in pieces of sixty digits where that is faster.
+    """Multiply two matrices, ``A @ B``, as a stack of small products where that is faster.
 
-    OpenBLAS first copies both matrices into an order of its own, unless it has fewer than 100³
-    numbers to multiply. With as few as ten neurons the copy takes longer than the product, and a
-    stack of small products does without it.
+    OpenBLAS first copies both matrices into an order of its own, unless the product is small: up to
+    100³ multiplications, and on some processors up to 1200 results. For a layer of ten neurons the
+    copy takes longer than the product, and blocks of sixty rows do without it.
     """
     (m, k), n, rows = A.shape, B.shape[1], 60
     product: Floats
-    if m * k * n > 100**3 and m % rows == 0 and rows * k * n < 100**3:
+    if m * k * n > 100**3 and m % rows == 0 and rows * k * n < 100**3 and rows * n <= 1200:
+        # The rows of A in blocks: each gives rows of the product.
         product = (A.reshape(-1, rows, k) @ B).reshape(m, n)
     elif m * k * n > 100**3 and k % rows == 0 and m * rows * n < 100**3:
-        pieces = A.T.reshape(-1, rows, m).swapaxes(1, 2) @ B.reshape(-1, rows, n)
-        product = pieces.sum(axis=0)
+        # The sum over k in blocks: each gives a part of every number of the product.
+        parts = A.T.reshape(-1, rows, m).swapaxes(1, 2) @ B.reshape(-1, rows, n)
+        product = parts.sum(axis=0)
     else:
         product = A @ B
     return product
@@ -325,8 +327,8 @@ def backward_prop(
     """
     *inputs, probabilities = activations
     check_labels(Y, *probabilities.shape)
-    N = batch_size or len(Y)
-    dZ = probabilities / N
+    N = len(Y) if batch_size is None else batch_size
+    dZ = probabilities / N  # and less 1/N at the label: (P - Y) / N with Y one-hot
     dZ[np.arange(len(Y)), Y] -= 1 / N
     dw: list[Floats] = []
     db: list[Floats] = []

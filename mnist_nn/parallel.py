@@ -25,13 +25,14 @@ def over_rows(function: Callable[[slice], T], rows: int) -> list[T]:
 
     NumPy lets other threads run while it computes, so that they share the element-wise work as well
     as the products. Its BLAS, which by itself spreads only large products over the cores, is held
-    to one meanwhile. The slices depend on ``rows`` alone, and with them the result: the number of
-    cores does not change it.
+    to one meanwhile (but for Apple's, which cannot be). The slices depend on ``rows`` alone: above
+    `BLOCK` rows, where there are several, the number of cores does not change the result.
 
     Parameters
     ----------
     function : callable
-        Takes a slice. It runs in several threads, and must not change what another of them uses.
+        Takes a slice. It runs in several threads: it must not change what another of them uses, and
+        not call ``over_rows`` for more than `BLOCK` rows itself.
     rows : int
         How many there are: the slices together are ``slice(0, rows)``.
 
@@ -49,13 +50,14 @@ def over_rows(function: Callable[[slice], T], rows: int) -> list[T]:
     size = 60 * math.ceil(rows / (60 * number))
     slices = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
 
-    blas = _blas()
-    # As many threads as BLAS would use, which follows OMP_NUM_THREADS and its kind.
-    cores = max((library.num_threads for library in blas.lib_controllers), default=os.cpu_count())
     # What np.errstate has set belongs to a context, which a thread does not inherit.
     contexts = [copy_context() for _ in slices]
-    with _limits_blas, blas.limit(limits=1), ThreadPoolExecutor(cores) as threads:
-        return list(threads.map(Context.run, contexts, repeat(function), slices))
+    with _limits_blas:
+        # As many threads as BLAS would use, which follows OMP_NUM_THREADS and its kind.
+        counts = [library.num_threads or 1 for library in _blas().lib_controllers]
+        cores = max(counts, default=os.cpu_count())
+        with _blas().limit(limits=1), ThreadPoolExecutor(cores) as threads:
+            return list(threads.map(Context.run, contexts, repeat(function), slices))
 
 
 @cache

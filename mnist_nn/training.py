@@ -104,6 +104,7 @@ def gradient_descent(
     """
     _check_numbers(learning_rate, iterations=iterations, report_every=report_every)
     X = _checked(X, Y, network)
+    network = _copy(network)
     previous, rows, start = network, [], time.perf_counter()
     with (
         Progress(iterations, "iteration", shown=progress) as shown,
@@ -111,8 +112,8 @@ def gradient_descent(
     ):
         for iteration in range(iterations + 1):
             probabilities, gradients = _gradients(network, X, Y)
-            # The gradients are those of the loss: if it is not finite, they are not.
-            if not (_is_finite(network) and _is_finite(gradients)):
+            # Where a probability is not finite, the gradient of the last biases is not.
+            if not _is_finite(network, *gradients.db[-1]):
                 raise TrainingDiverged(f"iteration {iteration}", learning_rate, previous)
             if iteration % report_every == 0 or iteration == iterations:
                 loss, accuracy = _score(probabilities, Y)
@@ -217,7 +218,7 @@ def train(
         validation = _checked(*validation, network), validation[1]
     network = _copy(network)  # which the optimiser then changes in place
     step = SGD(network).step if optimizer == "sgd" else Adam(network).step
-    places = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
+    buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
     best, best_loss, best_epoch = network, np.inf, 0
     rows, start = [], time.perf_counter()
     with (
@@ -228,9 +229,9 @@ def train(
             previous = _copy(network)
             probabilities, labels = [], []
             for batch in batches(len(Y), batch_size, rng=rng):
-                # Into one place in memory, which the cache still holds, and without the copy in
-                # between that any other mode than "clip" would make.
-                batch_X = np.take(X, batch, axis=0, out=places[: len(batch)], mode="clip")
+                # Always into the same memory, which the cache still holds; the default mode would
+                # copy twice.
+                batch_X = np.take(X, batch, axis=0, out=buffer[: len(batch)], mode="clip")
                 labels.append(Y[batch])
                 of_batch, gradients = _gradients(network, batch_X, labels[-1])
                 probabilities.append(of_batch)
@@ -272,7 +273,8 @@ def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
     """Check what training would otherwise trip over late, and match X to the parameters' type."""
     check_digits(network, X, Y)
     # A float64 X would turn every step into float64, at half the speed.
-    return X.astype(network.w[0].dtype, copy=False)
+    # Rows that do not lie one after the other would all be copied for every batch.
+    return X.astype(network.w[0].dtype, order="C", copy=False)
 
 
 def _gradients(network: Network, X: Floats, Y: Integers) -> tuple[Floats, Gradients]:
@@ -306,9 +308,8 @@ def _score(probabilities: Floats, Y: Integers) -> tuple[float, float]:
     return cross_entropy(probabilities, Y), float(np.mean(probabilities.argmax(axis=1) == Y))
 
 
-def _is_finite(arrays: Network | Gradients, *losses: float) -> bool:
-    w, b, *_ = arrays
-    return all(np.isfinite(array).all() for array in [*w, *b, np.array(losses)])
+def _is_finite(network: Network, *others: float) -> bool:
+    return all(np.isfinite(array).all() for array in [*network.w, *network.b, np.array(others)])
 
 
 def _history(rows: list[dict[str, float]]) -> "pd.DataFrame":

@@ -12,6 +12,7 @@ from mnist_nn import (
     backward_prop,
     cross_entropy,
     forward_prop,
+    gradient_descent,
     init_params,
     one_hot,
     sigmoid,
@@ -141,10 +142,11 @@ def test_weights_of_a_neuron_lie_side_by_side_in_memory() -> None:
     network, X, Y = small_case([6, 5, 4], "relu")
     start = init_params([6, 5, 4], rng=0)
     gradients = backward_prop(network, forward_prop(network, X), Y)
-    trained, _ = train(
-        network, X, Y, epochs=1, batch_size=2, learning_rate=0.1, rng=0, progress=False
-    )
-    for w in (*start.w, *gradients.dw, *trained.w):
+    rows_first = network._replace(w=[np.ascontiguousarray(w) for w in network.w])
+    settings = {"learning_rate": 0.1, "progress": False}
+    trained, _ = train(rows_first, X, Y, epochs=1, batch_size=2, rng=0, **settings)
+    descended, _ = gradient_descent(rows_first, X, Y, iterations=1, **settings)
+    for w in (*start.w, *gradients.dw, *trained.w, *descended.w):
         assert w.flags.f_contiguous
 
 

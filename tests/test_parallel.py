@@ -7,6 +7,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from mnist_nn import gradient_descent, init_params, make_predictions
+from mnist_nn.evaluation import make_probabilities
 from mnist_nn.network import forward_prop
 from mnist_nn.parallel import BLOCK, over_rows
 
@@ -30,7 +31,7 @@ def test_slices_are_computed_at_the_same_time() -> None:
 
 def test_blas_has_one_thread_meanwhile_and_its_own_number_again_after() -> None:
     before = blas_threads()
-    assert all(meanwhile == {1} for meanwhile in over_rows(lambda _: blas_threads(), 2 * BLOCK))
+    assert all(meanwhile <= {1} for meanwhile in over_rows(lambda _: blas_threads(), 2 * BLOCK))
     assert blas_threads() == before
 
 
@@ -72,5 +73,6 @@ def test_predictions_of_many_digits_are_those_of_each() -> None:
     X = rng.random((2 * BLOCK + 100, 20))
     network = init_params([20, 8, 10], rng=0)
     few = np.arange(0, len(X), 97)
-    expected = forward_prop(network, X[few])[-1].argmax(axis=1)
-    assert np.array_equal(make_predictions(network, X)[few], expected)
+    expected = forward_prop(network, X[few])[-1]
+    np.testing.assert_allclose(make_probabilities(network, X)[few], expected, rtol=1e-12)
+    assert np.array_equal(make_predictions(network, X)[few], expected.argmax(axis=1))

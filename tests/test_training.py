@@ -115,6 +115,15 @@ def test_training_stays_in_the_type_of_the_network(blobs) -> None:
     assert {p.dtype for p in arrays} == {np.dtype(np.float32)}
 
 
+def test_order_of_the_digits_in_memory_does_not_matter(blobs) -> None:
+    X, Y = blobs
+    start = init_params([3, 4, 3], rng=0)
+    rows_first, _ = train(start, X, Y, **SETTINGS)
+    for other in (np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2]):
+        trained, _ = train(start, other, Y, **SETTINGS)
+        assert all((a == b).all() for a, b in zip(rows_first.w, trained.w, strict=True))
+
+
 def test_early_stopping_keeps_the_best_weights(blobs) -> None:
     # Twenty points learned by heart: the loss on the others falls, then rises.
     few, validation = (blobs[0][:20], blobs[1][:20]), (blobs[0][20:], blobs[1][20:])
