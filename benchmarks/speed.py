@@ -6,7 +6,7 @@ their times is taken turn by turn, and the table has its median, lowest and high
 not installed is reported as not measured. From the root of the repository, with nothing else
 running::
 
-    uv run --with torch --with scikit-learn --with jax benchmarks/speed.py
+    uv run --locked --with torch --with scikit-learn --with jax benchmarks/speed.py
 """
 
 import argparse
@@ -87,7 +87,7 @@ def _torch_network(task: Task) -> Any:
 
 
 def pytorch(task: Task, loader: bool = False) -> Run:
-    """Train eagerly, with batches cut from a tensor."""
+    """Train eagerly, with batches cut from a tensor or from a DataLoader."""
     import torch
     from torch.nn.functional import cross_entropy
     from torch.utils.data import DataLoader, TensorDataset

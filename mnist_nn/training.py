@@ -193,8 +193,8 @@ def train(
     TrainingDiverged
         When a loss or a parameter stops being finite.
     ValueError
-        If X, Y and the network do not fit each other, a number is out of range, or there is
-        patience but no validation to apply it to.
+        If X, Y and the network do not fit each other, a number is out of range, the optimizer is
+        unknown, or there is patience but no validation to apply it to.
     """
     _check_numbers(learning_rate, epochs=epochs, batch_size=batch_size)
     if optimizer not in get_args(Optimizer):
@@ -284,10 +284,8 @@ def _gradients(network: Network, X: Floats, Y: Integers) -> tuple[Floats, Gradie
         activations = forward_prop(network, X[rows])
         return activations[-1], backward_prop(network, activations, Y[rows], batch_size=len(Y))
 
-    parts = over_rows(of_some, len(Y))
-    return np.concatenate([p for p, _ in parts]), reduce(
-        _add, (gradients for _, gradients in parts)
-    )
+    probabilities, gradients = zip(*over_rows(of_some, len(Y)), strict=True)
+    return np.concatenate(probabilities), reduce(_add, gradients)
 
 
 def _add(total: Gradients, part: Gradients) -> Gradients:

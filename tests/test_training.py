@@ -17,6 +17,7 @@ from mnist_nn import (
     init_params,
     make_predictions,
     train,
+    training,
 )
 
 
@@ -122,6 +123,8 @@ def test_order_of_the_digits_in_memory_does_not_matter(blobs) -> None:
     for other in (np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2]):
         trained, _ = train(start, other, Y, **SETTINGS)
         assert all((a == b).all() for a, b in zip(rows_first.w, trained.w, strict=True))
+        # NumPy would otherwise copy all the digits to gather each batch from them.
+        assert training._checked(other, Y, start).flags.c_contiguous
 
 
 def test_early_stopping_keeps_the_best_weights(blobs) -> None:
