@@ -4,6 +4,7 @@
 >>> predict_index(42)
 """
 
+from mnist_nn.augmentation import deform, random_warps, warp
 from mnist_nn.data import (
     DATA_DIR,
     DIGESTS,
@@ -37,6 +38,7 @@ from mnist_nn.network import (
     sigmoid,
     softmax,
 )
+from mnist_nn.optimizers import constant, cosine
 from mnist_nn.plots import (
     plot_confusion,
     plot_digits,
@@ -64,7 +66,10 @@ __all__ = [
     "batches",
     "confident_mistakes",
     "confusion_matrix",
+    "constant",
+    "cosine",
     "cross_entropy",
+    "deform",
     "digest",
     "download_mnist",
     "forward_prop",
@@ -84,6 +89,7 @@ __all__ = [
     "precision_and_recall",
     "predict",
     "predict_index",
+    "random_warps",
     "relu",
     "save_model",
     "sigmoid",
@@ -91,4 +97,5 @@ __all__ = [
     "split_validation",
     "train",
     "update",
+    "warp",
 ]

@@ -148,7 +148,13 @@ def matmul(A: Floats, B: Floats) -> Floats:
     return product
 
 
-def forward_prop(network: Network, X: Floats) -> list[Floats]:
+def forward_prop(
+    network: Network,
+    X: Floats,
+    *,
+    dropout: float = 0.0,
+    rng: np.random.Generator | int | None = None,
+) -> list[Floats]:
     """Compute every layer's activations, ``A[l] = g(A[l-1] @ w[l] + b[l])``.
 
     Parameters
@@ -156,6 +162,13 @@ def forward_prop(network: Network, X: Floats) -> list[Floats]:
     network : Network
     X : (N, n_in) array
         One digit a row, pixels from 0 to 1.
+    dropout : float
+        The fraction of the hidden activations that are set to 0, at random; the others are divided
+        by ``1 - dropout``, which keeps their expectation. Only training does that: no neuron can
+        then rely on another one being there. (Srivastava et al. 2014, "Dropout: a simple way to
+        prevent neural networks from overfitting", with the scaling of its section 10.)
+    rng : numpy.random.Generator or int, optional
+        The source of dropout's randomness, or a seed for one; needed for nothing else.
 
     Returns
     -------
@@ -166,14 +179,21 @@ def forward_prop(network: Network, X: Floats) -> list[Floats]:
     Raises
     ------
     ValueError
-        If ``X`` is not ``(N, n_in)`` or holds whole numbers, or the activation is unknown.
+        If ``X`` is not ``(N, n_in)`` or holds whole numbers, the activation is unknown, or there
+        is dropout without an ``rng``.
     """
     check_pixels(X, len(network.w[0]))
     check_activation(network.activation)
     activate = relu if network.activation == "relu" else sigmoid
+    if dropout and rng is None:
+        raise ValueError("dropout is random and needs a source, not None; pass rng, such as 0")
+    random = np.random.default_rng(rng).random if dropout else None
     activations = [X]
     for w, b in zip(network.w[:-1], network.b[:-1], strict=True):
-        activations.append(activate(matmul(activations[-1], w) + b))
+        A = activate(matmul(activations[-1], w) + b)
+        if random:
+            A *= (random(A.shape, np.float32) >= dropout) / A.dtype.type(1 - dropout)
+        activations.append(A)
     activations.append(softmax(matmul(activations[-1], network.w[-1]) + network.b[-1]))
     return activations
 
@@ -293,7 +313,12 @@ def cross_entropy(probabilities: Floats, Y: Integers) -> float:
 
 
 def backward_prop(
-    network: Network, activations: list[Floats], Y: Integers, *, batch_size: int | None = None
+    network: Network,
+    activations: list[Floats],
+    Y: Integers,
+    *,
+    dropout: float = 0.0,
+    batch_size: int | None = None,
 ) -> Gradients:
     """Apply the chain rule from the loss back to every parameter.
 
@@ -316,6 +341,9 @@ def backward_prop(
         What ``forward_prop(network, X)`` returned.
     Y : (N,) integer array
         The true labels of the rows of ``X``.
+    dropout : float
+        The one that ``forward_prop`` was given. Which activations it dropped is seen from them:
+        they are 0, where both slopes are 0 too.
     batch_size : int, optional
         The number of digits that the loss is the mean of, where these are only some of them: the
         gradients of all parts then add up to that of the whole. Default: these are all.
@@ -337,6 +365,10 @@ def backward_prop(
         dw.insert(0, matmul(dZ.T, A).T)  # A.T @ dZ, with the memory order of w
         db.insert(0, dZ.sum(axis=0))
         if layer > 0:
+            if dropout:
+                A = A * A.dtype.type(1 - dropout)  # as it came from the activation function
             slope = A > 0 if network.activation == "relu" else A * (1 - A)
             dZ = (dZ @ network.w[layer].T) * slope
+            if dropout:
+                dZ /= A.dtype.type(1 - dropout)
     return Gradients(dw, db)

@@ -1,33 +1,84 @@
-"""Turn gradients into steps: plain gradient descent, and Adam.
+"""Turn gradients into steps: gradient descent with or without momentum, Adam, and schedules.
 
 An optimiser changes its network in place, and the gradient too. It goes through them a cacheful at
 a time: each number comes from memory once, whatever is then done with it.
+
+Both can let the weights decay: before each step ``w ← w - α λ w`` with the learning rate α, apart
+from the gradient ("decoupled": Loshchilov and Hutter 2019, "Decoupled weight decay
+regularization"). For plain gradient descent that is L2 regularisation, a penalty of ``λ/2 Σ w²`` in
+the loss. Biases do not decay.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 
 from mnist_nn.network import Floats, Gradients, Network
 
+Schedule: TypeAlias = Callable[[float], float]
+"""From the fraction of training that is done, 0 to 1, to a factor of the learning rate."""
+
 _CACHEFUL = 65536  # numbers of each array: the four that Adam needs take 1 MB
+
+
+def constant(done: float) -> float:  # noqa: ARG001
+    """Keep the learning rate as it is."""
+    return 1.0
+
+
+def cosine(done: float, warm_up: float = 0.05) -> float:
+    """Raise the learning rate from 0 in a straight line, then lower it to 0 in half a cosine.
+
+    Large steps get far while small ones would only creep, and small ones settle where large ones
+    would bounce; the first few are small since the gradients of random weights point nowhere in
+    particular. (Loshchilov and Hutter 2017, "SGDR", eq. 5; the warm-up is that of Goyal et al.
+    2017, "Accurate, large minibatch SGD".)
+
+    Parameters
+    ----------
+    done : float
+        The fraction of training that is done.
+    warm_up : float
+        The fraction of training at which the factor reaches 1.
+    """
+    if done < warm_up:
+        return done / warm_up
+    return 0.5 + 0.5 * math.cos(math.pi * (done - warm_up) / (1 - warm_up))
 
 
 class SGD:
     """Stochastic gradient descent: ``p ← p - α g`` for each parameter and its gradient.
 
-    (Robbins and Monro 1951, "A stochastic approximation method".)
+    (Robbins and Monro 1951, "A stochastic approximation method".) With momentum μ a step goes
+    further where gradients agree, and Nesterov's looks ahead by the momentum to come ::
+
+        v ← μ v + g
+        p ← p - α (g + μ v)
+
+    (Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
+    eqs. 3 and 4, as seen from the point looked ahead to.)
     """
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, *, momentum: float = 0.0, weight_decay: float = 0.0):
+        self.network, self.momentum, self.weight_decay = network, momentum, weight_decay
+        self.v = _zeros(network) if momentum else None
 
     def step(self, gradients: Gradients, learning_rate: float) -> None:
         """Move the network by one step; the gradients are used up."""
-        for p, g in _stretches(self.network, gradients):
-            g *= learning_rate
-            p -= g
+        _decay(self.network, learning_rate * self.weight_decay)
+        if self.v is None:
+            for p, g in _stretches(self.network, gradients):
+                g *= learning_rate
+                p -= g
+        else:
+            for p, v, g in _stretches(self.network, self.v, gradients):
+                v *= self.momentum
+                v += g
+                g += self.momentum * v
+                g *= learning_rate
+                p -= g
 
 
 class Adam:
@@ -43,16 +94,14 @@ class Adam:
 
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.m, self.v = (
-            Gradients([np.zeros_like(w) for w in network.w], [np.zeros_like(b) for b in network.b])
-            for _ in range(2)
-        )
+    def __init__(self, network: Network, *, weight_decay: float = 0.0):
+        self.network, self.weight_decay = network, weight_decay
+        self.m, self.v = _zeros(network), _zeros(network)
         self.steps = 0
 
     def step(self, gradients: Gradients, learning_rate: float) -> None:
         """Move the network by one step; the gradients are used up."""
+        _decay(self.network, learning_rate * self.weight_decay)
         self.steps += 1
         # m and v are kept without their factors 1 - β, which are made up for here: every pass over
         # the parameters that is saved is a tenth of the time.
@@ -69,6 +118,16 @@ class Adam:
             np.divide(m, g, out=g)
             g *= learning_rate * m_factor / v_factor
             p -= g
+
+
+def _zeros(network: Network) -> Gradients:
+    return Gradients([np.zeros_like(w) for w in network.w], [np.zeros_like(b) for b in network.b])
+
+
+def _decay(network: Network, fraction: float) -> None:
+    if fraction:
+        for w in network.w:
+            w *= 1 - fraction
 
 
 def _stretches(*structures: Network | Gradients) -> Iterator[tuple[Floats, ...]]:

@@ -1,7 +1,9 @@
 """Teach a network: full-batch gradient descent, and mini-batches with early stopping."""
 
+import math
 import numbers
 import time
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -19,7 +21,7 @@ from mnist_nn.network import (
     cross_entropy,
     forward_prop,
 )
-from mnist_nn.optimizers import SGD, Adam
+from mnist_nn.optimizers import SGD, Adam, Schedule, constant
 from mnist_nn.parallel import over_rows
 from mnist_nn.progress import Progress
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Optimizer: TypeAlias = Literal["sgd", "adam"]
+
+Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
+"""Makes other digits of the same labels out of digits, such as `deform`."""
 
 
 class TrainingDiverged(ArithmeticError):
@@ -141,6 +146,11 @@ def train(
     learning_rate: float,
     rng: np.random.Generator | int,
     optimizer: Optimizer = "sgd",
+    momentum: float = 0.0,
+    schedule: Schedule = constant,
+    weight_decay: float = 0.0,
+    dropout: float = 0.0,
+    augment: Augment | None = None,
     validation: tuple[Floats, Integers] | None = None,
     patience: int | None = None,
     progress: bool = True,
@@ -170,6 +180,20 @@ def train(
     optimizer : {"sgd", "adam"}
         How a gradient becomes a step: straight against it (`SGD`), or by `Adam`, which wants a
         learning rate of about 0.001.
+    momentum : float
+        How much of the step before goes on into the next, from 0 up to below 1, for "sgd"; 0.9 is
+        usual, and makes steps up to ten times as long. (Nesterov's, see `SGD`.)
+    schedule : callable
+        The factor of the learning rate for a fraction of the training that is done, 0 to 1, all
+        ``epochs`` counted: `constant`, `cosine`, or a function of your own.
+    weight_decay : float
+        λ: before each step the weights shrink by the fraction λ times the learning rate. For plain
+        "sgd" it is the λ of L2 regularisation, for Adam decoupled from its gradients (AdamW).
+    dropout : float
+        The fraction of the hidden activations that are set to 0 in each step, see `forward_prop`.
+    augment : callable, optional
+        Called as ``augment(X, rng)`` on the digits of each step, it returns the digits to train on
+        in their place: `deform` for one.
     validation : (X, Y), optional
         Digits that are not trained on, to judge the network by after each epoch.
     patience : int, optional
@@ -184,7 +208,8 @@ def train(
         The trained one.
     history : pandas.DataFrame
         A row for each ``epoch`` (the index, from 1): ``train_loss`` and ``train_accuracy``, means
-        over the batches as they were met, and so from before the epoch's last step;
+        over the batches as they were met, deformed or thinned out, and so from before the epoch's
+        last step;
         ``validation_loss`` and ``validation_accuracy`` after it, where there is validation;
         ``seconds`` since the start.
 
@@ -194,12 +219,22 @@ def train(
         When a loss or a parameter stops being finite.
     ValueError
         If X, Y and the network do not fit each other, a number is out of range, the optimizer is
-        unknown, or there is patience but no validation to apply it to.
+        unknown, there is momentum for Adam, or patience but no validation to apply it to.
     """
     _check_numbers(learning_rate, epochs=epochs, batch_size=batch_size)
+    _check_fractions(momentum=momentum, dropout=dropout)
+    if not isinstance(weight_decay, numbers.Real) or not 0 <= weight_decay < np.inf:
+        raise ValueError(
+            f"weight_decay must be a number from 0 up, not {weight_decay!r}; choose another"
+        )
     if optimizer not in get_args(Optimizer):
         raise ValueError(
             f'optimizer must be "sgd" or "adam", not {optimizer!r}; choose one of the two'
+        )
+    if optimizer == "adam" and momentum:
+        raise ValueError(
+            f"momentum is for plain gradient descent, not for Adam, which has its own; leave out "
+            f'momentum={momentum!r}, or choose optimizer="sgd"'
         )
     if patience is not None:
         _check_numbers(learning_rate, patience=patience)
@@ -217,7 +252,14 @@ def train(
             )
         validation = _checked(*validation, network), validation[1]
     network = _copy(network)  # which the optimiser then changes in place
-    step = SGD(network).step if optimizer == "sgd" else Adam(network).step
+    step = (
+        SGD(network, momentum=momentum, weight_decay=weight_decay).step
+        if optimizer == "sgd"
+        else Adam(network, weight_decay=weight_decay).step
+    )
+    steps, done = epochs * math.ceil(len(Y) / batch_size), 0
+    # Apart from rng, so that the digits come in the same order with noise and without.
+    seed = rng.spawn(1)[0].integers(2**63, size=2).tolist()
     buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
     best, best_loss, best_epoch = network, np.inf, 0
     rows, start = [], time.perf_counter()
@@ -233,9 +275,13 @@ def train(
                 # copy twice.
                 batch_X = np.take(X, batch, axis=0, out=buffer[: len(batch)], mode="clip")
                 labels.append(Y[batch])
-                of_batch, gradients = _gradients(network, batch_X, labels[-1])
+                of_batch, gradients = _gradients(
+                    network, batch_X, labels[-1], dropout, augment, [*seed, done]
+                )
                 probabilities.append(of_batch)
-                step(gradients, float(learning_rate))
+                # At the middle of each step: never quite 0, where nothing would be learned.
+                step(gradients, float(learning_rate * schedule((done + 0.5) / steps)))
+                done += 1
             loss, accuracy = _score(np.concatenate(probabilities), np.concatenate(labels))
             row: dict[str, float] = {
                 "epoch": epoch,
@@ -269,6 +315,14 @@ def _check_numbers(learning_rate: float, **counts: int) -> None:
             )
 
 
+def _check_fractions(**fractions: float) -> None:
+    for name, fraction in fractions.items():
+        if not isinstance(fraction, numbers.Real) or not 0 <= fraction < 1:
+            raise ValueError(
+                f"{name} must be a number from 0 up to below 1, not {fraction!r}; choose another"
+            )
+
+
 def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
     """Check what training would otherwise trip over late, and match X to the parameters' type."""
     check_digits(network, X, Y)
@@ -277,12 +331,27 @@ def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
     return X.astype(network.w[0].dtype, order="C", copy=False)
 
 
-def _gradients(network: Network, X: Floats, Y: Integers) -> tuple[Floats, Gradients]:
+def _gradients(
+    network: Network,
+    X: Floats,
+    Y: Integers,
+    dropout: float = 0.0,
+    augment: Augment | None = None,
+    seed: Sequence[int] = (),
+) -> tuple[Floats, Gradients]:
     """Compute the probabilities of every row, and the gradients of the mean loss over all."""
 
     def of_some(rows: slice) -> tuple[Floats, Gradients]:
-        activations = forward_prop(network, X[rows])
-        return activations[-1], backward_prop(network, activations, Y[rows], batch_size=len(Y))
+        some_X, rng = X[rows], None
+        if dropout or augment:
+            # A source for each slice: threads would take from a common one in any order.
+            rng = np.random.default_rng([*seed, rows.start])
+            if augment:
+                some_X = augment(some_X, rng).astype(X.dtype, copy=False)
+        activations = forward_prop(network, some_X, dropout=dropout, rng=rng)
+        return activations[-1], backward_prop(
+            network, activations, Y[rows], dropout=dropout, batch_size=len(Y)
+        )
 
     probabilities, gradients = zip(*over_rows(of_some, len(Y)), strict=True)
     return np.concatenate(probabilities), reduce(_add, gradients)

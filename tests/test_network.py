@@ -60,6 +60,61 @@ def test_gradient_of_every_parameter_is_the_central_difference(neuron_layers, ac
         assert error < 1e-7
 
 
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_gradient_with_dropout_is_the_central_difference_of_the_thinned_network(activation) -> None:
+    network, X, Y = small_case([6, 9, 8, 4], activation)
+
+    def thinned():
+        return forward_prop(network, X, dropout=0.3, rng=5)  # the same neurons each time
+
+    activations = thinned()
+    assert all((A == 0).any() and (A != 0).any() for A in activations[1:-1])
+    gradients = backward_prop(network, activations, Y, dropout=0.3)
+    h = 1e-5
+    for parameter, gradient in zip(
+        [*network.w, *network.b], [*gradients.dw, *gradients.db], strict=True
+    ):
+        measured = np.empty_like(parameter)
+        for i in np.ndindex(parameter.shape):
+            value = parameter[i]
+            parameter[i] = value + h
+            above = cross_entropy(thinned()[-1], Y)
+            parameter[i] = value - h
+            measured[i] = (above - cross_entropy(thinned()[-1], Y)) / (2 * h)
+            parameter[i] = value
+        assert np.linalg.norm(gradient - measured) / np.linalg.norm(measured) < 1e-7
+
+
+def test_dropout_keeps_the_expectation_of_every_activation() -> None:
+    network, X, _ = small_case([6, 50, 4], "sigmoid", samples=1)
+    rng = np.random.default_rng(0)
+    drawn = np.array([forward_prop(network, X, dropout=0.25, rng=rng)[1][0] for _ in range(20_000)])
+    whole = forward_prop(network, X)[1][0]
+    assert (drawn == 0).mean() == pytest.approx(0.25, abs=0.002)
+    np.testing.assert_allclose(drawn.mean(axis=0), whole, rtol=0.02)  # 5 standard errors
+    kept = np.broadcast_to(whole, drawn.shape)[drawn != 0]
+    np.testing.assert_allclose(drawn[drawn != 0], kept / 0.75, rtol=1e-12)
+
+
+def test_dropout_touches_hidden_layers_only_and_keeps_float32() -> None:
+    network = init_params([6, 50, 50, 4], rng=0)
+    X = np.ones((30, 6), np.float32)
+    inputs, *hidden, probabilities = forward_prop(network, X, dropout=0.5, rng=0)
+    assert (inputs == 1).all()
+    assert {A.dtype for A in (*hidden, probabilities)} == {np.dtype(np.float32)}
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    gradients = backward_prop(
+        network, [inputs, *hidden, probabilities], np.zeros(30, int), dropout=0.5
+    )
+    assert {g.dtype for g in (*gradients.dw, *gradients.db)} == {np.dtype(np.float32)}
+
+
+def test_dropout_without_a_source_of_randomness_is_refused() -> None:
+    network, X, _ = small_case([6, 5, 4], "relu")
+    with pytest.raises(ValueError, match="dropout is random and needs a source, not None"):
+        forward_prop(network, X, dropout=0.5)
+
+
 def test_one_step_worked_by_hand() -> None:
     # Two pixels, two ReLU neurons, two classes, one digit of class 0.
     # z1 = [1·1 + 0.5·2 + 0, 1·(-1) + 0.5·0 + 0.5] = [2, -0.5], a1 = [2, 0]

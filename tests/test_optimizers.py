@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnist_nn import Gradients, Network, init_params, train
-from mnist_nn.optimizers import SGD, Adam
+from mnist_nn.optimizers import SGD, Adam, constant, cosine
 
 LAYERS = [300, 400, 3]  # 120,000 weights in the first layer: more than fit the cache at once
 
@@ -32,6 +32,65 @@ def test_sgd_steps_against_the_gradient() -> None:
         [*network.w, *network.b], [*before.w, *before.b], [*expected.dw, *expected.db], strict=True
     ):
         np.testing.assert_allclose(p, old - 0.1 * g, rtol=1e-13, atol=1e-15)
+
+
+def test_momentum_is_nesterovs_as_sutskever_et_al_write_it() -> None:
+    # Theirs steps from θ with the gradient at θ + μ v. Ours stands at θ + μ v all along.
+    network = float64_network()
+    slopes = random_gradients(network, seed=1)  # of a loss Σ c/2 p², whose gradient is c p
+    curvature = [abs(c) for c in (*slopes.dw, *slopes.db)]
+    theta = [p.copy() for p in (*network.w, *network.b)]
+    v = [np.zeros_like(p) for p in theta]
+    optimizer = SGD(network, momentum=0.9)
+    for _ in range(15):
+        gradients = [c * p for c, p in zip(curvature, (*network.w, *network.b), strict=True)]
+        layers = len(network.w)
+        optimizer.step(Gradients(gradients[:layers], gradients[layers:]), 0.05)
+        for i, c in enumerate(curvature):
+            v[i] = 0.9 * v[i] - 0.05 * c * (theta[i] + 0.9 * v[i])
+            theta[i] += v[i]
+    for p, position, velocity in zip((*network.w, *network.b), theta, v, strict=True):
+        np.testing.assert_allclose(p, position + 0.9 * velocity, rtol=1e-9, atol=1e-13)
+
+
+def test_weight_decay_of_sgd_is_the_gradient_of_an_l2_penalty() -> None:
+    network, before = float64_network(), float64_network()
+    for b in (*network.b, *before.b):
+        b += 1
+    SGD(network, weight_decay=0.3).step(random_gradients(network, seed=1), 0.1)
+    gradients = random_gradients(network, seed=1)
+    for w, old, g in zip(network.w, before.w, gradients.dw, strict=True):
+        np.testing.assert_allclose(w, old - 0.1 * (g + 0.3 * old), rtol=1e-12, atol=1e-14)
+    for b, old, g in zip(network.b, before.b, gradients.db, strict=True):
+        np.testing.assert_allclose(b, old - 0.1 * g, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("make", "steps"), [(Adam, 5), (lambda n, **kw: SGD(n, momentum=0.9, **kw), 5)]
+)
+def test_weight_decay_is_apart_from_the_gradients(make, steps) -> None:
+    # The same gradients whatever the weights: what the optimiser adds must be the same with decay
+    # and without, since its memory of past gradients knows nothing of the decay.
+    plain, decaying = float64_network(), float64_network()
+    optimizers = make(plain), make(decaying, weight_decay=2.0)
+    for t in range(steps):
+        before = [[w.copy() for w in network.w] for network in (plain, decaying)]
+        for optimizer, network in zip(optimizers, (plain, decaying), strict=True):
+            optimizer.step(random_gradients(network, seed=t), 0.01)
+        for layer in range(len(plain.w)):
+            step = plain.w[layer] - before[0][layer]
+            expected = before[1][layer] * (1 - 0.01 * 2.0) + step
+            np.testing.assert_allclose(decaying.w[layer], expected, rtol=1e-9, atol=1e-12)
+    for a, b in zip(plain.b, decaying.b, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_cosine_rises_falls_and_ends_at_zero() -> None:
+    assert [cosine(x) for x in (0, 0.025, 0.05)] == pytest.approx([0, 0.5, 1])
+    assert [cosine(x) for x in (0.525, 0.7625, 1)] == pytest.approx([0.5, 0.146447, 0], abs=1e-6)
+    assert cosine(0.1, warm_up=0.2) == pytest.approx(0.5)
+    assert [cosine(0, warm_up=0), cosine(0.5, warm_up=0)] == pytest.approx([1, 0.5])
+    assert [constant(x) for x in (0, 0.3, 1)] == [1, 1, 1]
 
 
 def test_adam_is_algorithm_1_of_the_paper() -> None:

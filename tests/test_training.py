@@ -11,6 +11,7 @@ from mnist_nn import (
     TrainingDiverged,
     backward_prop,
     cross_entropy,
+    deform,
     forward_prop,
     get_accuracy,
     gradient_descent,
@@ -127,6 +128,101 @@ def test_order_of_the_digits_in_memory_does_not_matter(blobs) -> None:
         assert training._checked(other, Y, start).flags.c_contiguous
 
 
+def test_schedule_is_asked_at_the_middle_of_every_step_and_scales_the_rate(blobs) -> None:
+    asked = []
+
+    def falling(done):
+        asked.append(done)
+        return 1 - done
+
+    # 300 digits in batches of 128 are three steps an epoch, the last of 44 digits.
+    start, settings = init_params([3, 4, 3], rng=0), SETTINGS | {"epochs": 2, "batch_size": 128}
+    train(start, *blobs, **settings, schedule=falling)
+    np.testing.assert_allclose(asked, (np.arange(6) + 0.5) / 6)
+    once, _ = train(start, *blobs, **SETTINGS | {"epochs": 1, "batch_size": 300}, schedule=falling)
+    half, _ = train(
+        start, *blobs, **SETTINGS | {"epochs": 1, "batch_size": 300, "learning_rate": 0.25}
+    )
+    for a, b in zip(once.w, half.w, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_momentum_and_weight_decay_reach_the_optimizer(blobs) -> None:
+    X, Y = blobs
+    start = init_params([3, 4, 3], rng=0)
+    settings = SETTINGS | {"epochs": 3, "batch_size": 300}
+    trained, _ = train(start, X, Y, **settings, momentum=0.8, weight_decay=0.1)
+    w, b = list(start.w), list(start.b)
+    vw, vb = [0.0, 0.0], [0.0, 0.0]
+    for _ in range(3):
+        network = start._replace(w=w, b=b)
+        gradients = backward_prop(network, forward_prop(network, X), Y)
+        vw = [0.8 * v + g for v, g in zip(vw, gradients.dw, strict=True)]
+        vb = [0.8 * v + g for v, g in zip(vb, gradients.db, strict=True)]
+        w = [
+            p * (1 - 0.5 * 0.1) - 0.5 * (g + 0.8 * v)
+            for p, g, v in zip(w, gradients.dw, vw, strict=True)
+        ]
+        b = [p - 0.5 * (g + 0.8 * v) for p, g, v in zip(b, gradients.db, vb, strict=True)]
+    for ours, theirs in zip([*trained.w, *trained.b], [*w, *b], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_augment_is_given_each_batch_and_what_it_returns_is_trained_on(blobs) -> None:
+    X, Y = blobs
+    start = init_params([3, 4, 3], rng=0)
+    met = []
+
+    def mirror(some_X, rng):
+        assert isinstance(rng, np.random.Generator)
+        met.append(len(some_X))
+        return some_X[:, ::-1].astype(np.float64)  # which training must bring back to float32
+
+    trained, _ = train(start, X, Y, **SETTINGS, augment=mirror)
+    expected, _ = train(start, X[:, ::-1], Y, **SETTINGS)
+    assert met == [64, 64, 64, 64, 44] * 5
+    for a, b in zip(trained.w, expected.w, strict=True):
+        assert a.dtype == np.float32
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_each_batch_has_noise_of_its_own_and_each_seed_too(blobs) -> None:
+    drawn = []
+
+    def spy(some_X, rng):
+        drawn.append(rng.random())
+        return some_X
+
+    for seed in (0, 0, 1):
+        train(init_params([3, 4, 3], rng=0), *blobs, **SETTINGS | {"rng": seed}, augment=spy)
+    assert drawn[:25] == drawn[25:50]
+    assert len(set(drawn)) == 50
+
+
+def test_dropout_is_drawn_anew_for_each_batch_and_not_in_validation(blobs) -> None:
+    start = init_params([3, 40, 3], rng=0)
+    still = SETTINGS | {"learning_rate": 1e-30, "batch_size": 300}
+    trained, history = train(start, *blobs, **still, dropout=0.5, validation=blobs)
+    assert history["train_loss"].nunique() == 5
+    assert history["validation_loss"].nunique() == 1
+    assert history["validation_loss"][1] == pytest.approx(
+        cross_entropy(forward_prop(start, blobs[0])[-1], blobs[1])
+    )
+    # And the gradient is that of the thinned network: repeated, it trains.
+    trained, _ = train(start, *blobs, **SETTINGS, dropout=0.5)
+    assert get_accuracy(make_predictions(trained, blobs[0]), blobs[1]) > 0.85
+
+
+def test_noise_in_large_batches_does_not_depend_on_the_threads() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.random((9000, 784), np.float32), rng.integers(0, 10, 9000)
+    start = init_params([784, 8, 10], rng=0)
+    settings = SETTINGS | {"epochs": 1, "batch_size": 9000, "dropout": 0.2, "augment": deform}
+    first, second = (train(start, X, Y, **settings)[0] for _ in range(2))
+    for a, b in zip(first.w, second.w, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_early_stopping_keeps_the_best_weights(blobs) -> None:
     # Twenty points learned by heart: the loss on the others falls, then rises.
     few, validation = (blobs[0][:20], blobs[1][:20]), (blobs[0][20:], blobs[1][20:])
@@ -186,6 +282,13 @@ def test_divergence_keeps_the_steps_before_it(blobs) -> None:
         ({"learning_rate": math.nan}, "learning_rate must be a number above 0"),
         ({"patience": 0, "validation": True}, "patience must be a whole number above 0"),
         ({"patience": 3}, "patience needs validation"),
+        ({"momentum": 1}, "momentum must be a number from 0 up to below 1, not 1"),
+        ({"momentum": -0.1}, "momentum must be a number from 0 up"),
+        ({"dropout": 1.0}, r"dropout must be a number from 0 up to below 1, not 1\.0"),
+        ({"dropout": "half"}, "dropout must be a number from 0 up"),
+        ({"weight_decay": -1}, "weight_decay must be a number from 0 up, not -1"),
+        ({"weight_decay": np.nan}, "weight_decay must be a number from 0 up, not nan"),
+        ({"optimizer": "adam", "momentum": 0.9}, "momentum is for plain gradient descent"),
     ],
 )
 def test_numbers_out_of_range_are_refused(blobs, change, said) -> None:

@@ -1,0 +1,149 @@
+"""Warps against shifts made by hand, Pillow, and what their parameters promise."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist_nn import deform, load_mnist
+from mnist_nn.augmentation import random_warps, warp
+
+STILL = {"rotation": 0, "scale": 0, "shear": 0, "shift": 0, "elastic": 0}
+GRID = np.indices((28, 28)).reshape(2, 784)
+
+
+@pytest.fixture(scope="module")
+def digits() -> np.ndarray:
+    return load_mnist().test_X[:200]
+
+
+def only(number: int = 1000, **strength: float) -> np.ndarray:
+    """Warps of one kind, as points relative to the middle of the frame."""
+    return random_warps(number, rng=0, **STILL | strength) - 13.5
+
+
+def test_warp_without_strength_is_the_identity(digits) -> None:
+    points = random_warps(200, rng=0, **STILL)
+    np.testing.assert_array_equal(points, np.broadcast_to(GRID, (200, 2, 784)))
+    np.testing.assert_array_equal(warp(digits, points), digits)
+    np.testing.assert_array_equal(deform(digits, 0, **STILL), digits)
+
+
+def test_rotation_keeps_distances_and_orientation() -> None:
+    turned = only(rotation=30)
+    a, b = GRID[:, :, None] - 13.5, turned[..., None]
+    np.testing.assert_allclose(
+        np.linalg.norm(turned, axis=1),
+        np.broadcast_to(np.linalg.norm(a[..., 0], axis=0), (1000, 784)),
+        atol=1e-4,
+    )
+    # The angle is the same for every pixel: cross and dot product with where it was.
+    angles = np.degrees(
+        np.arctan2(a[0] * b[:, 1] - a[1] * b[:, 0], a[0] * b[:, 0] + a[1] * b[:, 1])
+    )[..., 0]
+    assert np.ptp(angles, axis=1).max() < 1e-3
+    assert -30 <= angles.min() < -29
+    assert 29 < angles.max() <= 30
+
+
+def test_scale_shear_and_shift_stay_within_their_bounds_and_reach_them() -> None:
+    at = GRID.T.tolist().index([0, 27])  # 13.5 above the middle and 13.5 to its right
+    across = GRID.T.tolist().index([13, 27]), GRID.T.tolist().index([14, 27])
+    scaled = only(scale=0.2)[:, :, at] / [-13.5, 13.5]
+    sheared = only(shear=0.3)
+    shifted = only(shift=2)[:, :, at] - [-13.5, 13.5]
+    slant = sheared[:, 1, across[1]] - sheared[:, 1, across[0]]  # pixels across for one down
+    for values, lowest, highest in (
+        (scaled[:, 0], 0.8, 1.2),
+        (scaled[:, 1], 0.8, 1.2),
+        (slant, -0.3, 0.3),
+        (shifted[:, 0], -2, 2),
+        (shifted[:, 1], -2, 2),
+    ):
+        margin = 0.02 * (highest - lowest)
+        assert lowest - 1e-5 <= values.min() < lowest + margin
+        assert highest - margin < values.max() <= highest + 1e-5
+    assert abs(np.corrcoef(scaled.T)[0, 1]) < 0.1  # height and width on their own
+    np.testing.assert_array_equal(sheared[:, 0], np.broadcast_to(GRID[0] - 13.5, (1000, 784)))
+
+
+def test_elastic_displacement_is_as_large_and_as_smooth_as_asked() -> None:
+    moved = only(4000, elastic=2, smoothness=4) - (GRID - 13.5)
+    np.testing.assert_allclose(moved.std(axis=0), 2, rtol=0.08)  # everywhere, the edges too
+    rows = moved.reshape(4000, 2, 28, 28)
+    # White noise blurred by a Gaussian has the correlation exp(-d² / 4σ²) at distance d.
+    for distance in (2, 4, 8):
+        products = rows[..., 10, 10] * rows[..., 10, 10 + distance]
+        assert products.mean() / 4 == pytest.approx(np.exp(-(distance**2) / 64), abs=0.05)
+    assert abs(np.corrcoef(moved[:, 0, 400], moved[:, 1, 400])[0, 1]) < 0.06
+
+
+def test_warp_by_whole_pixels_moves_the_digit_and_leaves_empty_pixels(digits) -> None:
+    images = digits.reshape(-1, 28, 28)
+    expected = np.zeros_like(images)
+    expected[:, :-3, 2:] = images[:, 3:, :-2]  # each pixel shows the one 3 below, 2 to the left
+    points = np.broadcast_to(GRID + np.array([[3], [-2]]), (200, 2, 784)).astype(np.float32)
+    np.testing.assert_array_equal(warp(digits, points).reshape(-1, 28, 28), expected)
+
+
+@pytest.mark.parametrize("far", [-1e4, -28.0, -1.0, 28.0, 29.5, 1e4])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_there_is_no_ink_outside_the_frame(far: float, axis: int) -> None:
+    points = GRID[None].astype(np.float32)
+    points[:, axis] = far
+    assert not warp(np.ones((1, 784), np.float32), points).any()
+
+
+def test_between_pixels_a_warp_is_pillows_bilinear_interpolation(digits) -> None:
+    points = only(1, rotation=20, scale=0.2, shear=0.3, shift=2)
+    linear = np.linalg.lstsq(np.vstack([GRID, np.ones(784)]).T, points[0].T + 13.5, rcond=None)[0]
+    # Pillow counts across before down, and from the corner of the first pixel.
+    (yy, xy), (yx, xx), (y0, x0) = linear
+    x0, y0 = x0 + 0.5 - 0.5 * (xx + xy), y0 + 0.5 - 0.5 * (yx + yy)
+    for digit in digits[:20]:
+        ours = warp(digit[None], points + 13.5).reshape(28, 28)
+        theirs = Image.fromarray(digit.reshape(28, 28)).transform(
+            (28, 28), Image.Transform.AFFINE, (xx, xy, x0, yx, yy, y0), Image.Resampling.BILINEAR
+        )
+        inside = (slice(2, -2), slice(2, -2))  # at the frame Pillow repeats the edge
+        np.testing.assert_allclose(ours[inside], np.asarray(theirs)[inside], atol=1e-5)
+
+
+def test_a_warp_is_a_matrix(digits) -> None:
+    points = random_warps(1, rng=3)
+    matrix = warp(np.eye(784), points)
+    np.testing.assert_allclose(digits @ matrix, warp(digits, points), atol=1e-6)
+    assert np.count_nonzero(matrix, axis=0).max() <= 4  # a pixel shows at most four
+    assert matrix.sum(axis=0).max() <= 1 + 1e-6  # and never more ink than there was
+
+
+def test_ink_is_kept_by_warps_that_keep_areas(digits) -> None:
+    turned = deform(digits, 0, **STILL | {"rotation": 12, "shift": 1.5, "shear": 0.15})
+    # The digits are within 20 × 20 pixels of the frame: they stay in it, up to rounding.
+    np.testing.assert_allclose(turned.sum(axis=1), digits.sum(axis=1), rtol=0.03)
+    assert turned.min() >= 0
+    assert turned.max() <= 1 + 1e-6
+
+
+def test_every_digit_has_its_own_warp_and_the_same_seed_the_same(digits) -> None:
+    same = np.repeat(digits[:1], 5, axis=0)
+    first, again, other = (deform(same, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any(axis=1).all()
+    assert len(np.unique(first, axis=0)) == 5
+    np.testing.assert_array_equal(first, deform(same, np.random.default_rng(1)))
+
+
+def test_deform_keeps_type_and_input(digits) -> None:
+    # float64 digits would make every step of training twice as slow.
+    before = digits.copy()
+    assert deform(digits, 0).dtype == np.float32
+    assert deform(digits.astype(np.float64), 0).dtype == np.float64
+    np.testing.assert_array_equal(digits, before)
+
+
+def test_strengths_reach_the_warp(digits) -> None:
+    weaker = partial(deform, rotation=3, scale=0, shear=0, shift=0, elastic=0)
+    points = random_warps(200, rng=4, **STILL | {"rotation": 3})
+    np.testing.assert_array_equal(weaker(digits, 4), warp(digits, points))
