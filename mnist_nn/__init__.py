@@ -40,10 +40,12 @@ from mnist_nn.network import (
 )
 from mnist_nn.optimizers import constant, cosine
 from mnist_nn.plots import (
+    plot_comparison,
     plot_confusion,
     plot_digits,
     plot_history,
     plot_prediction,
+    plot_warp,
     plot_weights,
 )
 from mnist_nn.storage import MODELS_DIR, ModelError, load_model, model_card, save_model
@@ -81,10 +83,12 @@ __all__ = [
     "make_predictions",
     "model_card",
     "one_hot",
+    "plot_comparison",
     "plot_confusion",
     "plot_digits",
     "plot_history",
     "plot_prediction",
+    "plot_warp",
     "plot_weights",
     "precision_and_recall",
     "predict",

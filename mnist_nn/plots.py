@@ -175,6 +175,79 @@ def plot_weights(w: Array, *, columns: int = 16) -> "Figure":
     return figure
 
 
+def plot_warp(pixels: Array, points: Array, warped: Array) -> "Figure":
+    """Draw a digit under the bent grid of a warp, and what the warp makes of both.
+
+    Parameters
+    ----------
+    pixels, warped : (side * side,) arrays
+        The digit before and after.
+    points : (2, side * side) array
+        One warp from `random_warps`: the rows and columns that the pixels of ``warped`` show.
+    """
+    side = int(len(pixels) ** 0.5)
+    straight = np.indices((side, side))
+    figure, axes = _figure(1, 2, (8, 4))
+    for axis, digit, (rows, columns), title in zip(
+        axes,
+        (pixels, warped),
+        (points.reshape(2, side, side), straight),
+        ("the digit, and where the warp looks", "what it sees there"),
+        strict=True,
+    ):
+        _draw_digit(axis, digit)
+        lines = range(0, side, 3)
+        for y, x in ((rows[lines].T, columns[lines].T), (rows[:, lines], columns[:, lines])):
+            axis.plot(x, y, color=_BLUE, linewidth=0.8, alpha=0.7)
+        axis.set(xlim=(-3, side + 2), ylim=(side + 2, -3), title=title)
+        axis.axis("off")
+    return figure
+
+
+def plot_comparison(results: "pd.DataFrame") -> "Figure":
+    """Draw how well several ways to train do: each run a dot, each mean a line.
+
+    The gap is by how many points of a hundred the training accuracy is above the validation
+    accuracy.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        One row a run: ``idea``, ``train_accuracy``, ``validation_accuracy`` and ``seconds``. Ideas
+        are drawn from the top in the order in which they come.
+    """
+    ideas = list(dict.fromkeys(results["idea"]))
+    panels = {
+        "validation accuracy": results["validation_accuracy"],
+        "gap, points": 100 * (results["train_accuracy"] - results["validation_accuracy"]),
+        "seconds": results["seconds"],
+    }
+    figure, axes = _figure(1, 3, (11, 0.42 * len(ideas) + 1.1), width_ratios=[2, 1, 1])
+    at = results["idea"].map(ideas.index)
+    for axis, (title, values) in zip(axes, panels.items(), strict=True):
+        means = values.groupby(at).mean()
+        axis.vlines(means, means.index - 0.3, means.index + 0.3, color=_VERMILION, linewidth=2)
+        axis.plot(values, at, "o", color=_BLUE, alpha=0.6, markersize=6)
+        axis.set(title=title, yticks=range(len(ideas)), ylim=(len(ideas) - 0.5, -0.5))
+        axis.set_yticklabels(ideas if axis is axes[0] else [])
+        axis.grid(axis="x", alpha=0.3)
+    accuracies = axes[0]
+    # From 98 to 99 % half of all mistakes go: as far as from 80 to 90 %.
+    accuracies.set_xscale("function", functions=(_halvings, lambda x: 1 - 2.0**-x))
+    ticks = np.array([0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999])
+    accuracy = results["validation_accuracy"].clip(ticks[1] / 100, ticks[-1])
+    shown = ticks[ticks.searchsorted(accuracy.min()) - 1 : ticks.searchsorted(accuracy.max()) + 1]
+    accuracies.set(xlim=(shown[0], shown[-1]), xticks=shown)
+    accuracies.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    return figure
+
+
+def _halvings(accuracy: Array) -> Array:
+    """Count how often the mistakes have been halved, from all wrong at 0."""
+    halvings: Array = -np.log2(np.maximum(1 - accuracy, 1e-4))
+    return halvings
+
+
 def _figure(
     rows: int, columns: int, size: tuple[float, float], **grid: Any
 ) -> "tuple[Figure, list[Axes]]":

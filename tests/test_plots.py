@@ -10,10 +10,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mnist_nn import (
+    plot_comparison,
     plot_confusion,
     plot_digits,
     plot_history,
     plot_prediction,
+    plot_warp,
     plot_weights,
 )
 
@@ -33,7 +35,17 @@ HISTORY = pd.DataFrame(
     },
     index=pd.Index([1, 2, 3, 4], name="epoch"),
 )
-for array in (DIGITS, LABELS, ANSWERS, WEIGHTS, CONFUSION):
+POINTS = np.indices((28, 28)).reshape(2, 784) + RNG.normal(size=(2, 784))
+RUNS = pd.DataFrame(
+    {
+        "idea": ["one", "one", "other"],
+        "train_accuracy": [0.97, 0.95, 1.0],
+        "validation_accuracy": [0.94, 0.92, 0.99],
+        "seconds": [1.0, 2.0, 7.0],
+    },
+    index=[0, 1, 0],  # as pd.concat leaves it
+)
+for array in (DIGITS, POINTS, LABELS, ANSWERS, WEIGHTS, CONFUSION):
     array.flags.writeable = False  # so that a plot that changes its input fails
 
 PLOTS: list[Callable[[], Figure]] = [
@@ -43,6 +55,8 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_history(HISTORY),
     lambda: plot_confusion(CONFUSION),
     lambda: plot_weights(WEIGHTS),
+    lambda: plot_warp(DIGITS[0], POINTS, DIGITS[1]),
+    lambda: plot_comparison(RUNS),
 ]
 
 
@@ -242,3 +256,51 @@ def test_plot_weights_shows_weights_for_ink_red_and_against_it_blue() -> None:
 def test_small_images_are_square_too() -> None:
     assert drawn(plot_digits(np.zeros((2, 64)), np.zeros(2)))[1].images[0].get_size() == (8, 8)
     assert drawn(plot_weights(np.eye(64)[:, :1]))[0].images[0].get_size() == (8, 8)
+
+
+def test_plot_warp_draws_the_grid_where_the_warp_looks_and_straight_over_what_it_sees() -> None:
+    before, after = plot_warp(DIGITS[0], POINTS, DIGITS[1]).axes
+    for axis, pixels, (rows, columns) in (
+        (before, DIGITS[0], POINTS.reshape(2, 28, 28)),
+        (after, DIGITS[1], np.indices((28, 28))),
+    ):
+        assert np.array_equal(axis.images[0].get_array(), pixels.reshape(28, 28))
+        lines = [line.get_xydata() for line in axis.lines]
+        assert len(lines) == 20
+        for k, line in enumerate(lines[:10]):
+            assert np.array_equal(line, np.stack([columns[3 * k], rows[3 * k]], axis=1))
+        for k, line in enumerate(lines[10:]):
+            assert np.array_equal(line, np.stack([columns[:, 3 * k], rows[:, 3 * k]], axis=1))
+
+
+def test_plot_comparison_has_a_dot_for_each_run_and_a_line_at_each_mean() -> None:
+    figure = plot_comparison(RUNS)
+    values = ([0.94, 0.92, 0.99], [3, 3, 1], [1, 2, 7])
+    means = ([0.93, 0.99], [3, 1], [1.5, 7])
+    for axis, dots, lines in zip(figure.axes, values, means, strict=True):
+        np.testing.assert_allclose(axis.lines[0].get_xydata(), np.stack([dots, [0, 0, 1]], axis=1))
+        drawn_at = [segment[:, 0] for segment in axis.collections[0].get_segments()]
+        np.testing.assert_allclose(drawn_at, np.stack([lines, lines], axis=1))
+        assert axis.get_ylim() == (1.5, -0.5)  # the first idea on top
+    accuracies = figure.axes[0]
+    assert [label.get_text() for label in accuracies.get_yticklabels()] == ["one", "other"]
+    assert accuracies.get_xlim() == (0.9, 0.99)
+    assert [label.get_text() for label in accuracies.get_xticklabels()] == [
+        "90%",
+        "95%",
+        "98%",
+        "99%",
+    ]
+
+
+def test_plot_comparison_gives_each_halving_of_the_mistakes_the_same_length() -> None:
+    accuracies = plot_comparison(RUNS).axes[0]
+    at = [accuracies.transData.transform((a, 0))[0] for a in (0.92, 0.96, 0.98, 0.99)]
+    np.testing.assert_allclose(np.diff(at), np.diff(at)[0])
+
+
+@pytest.mark.parametrize(("accuracy", "shown"), [(0.0, (0, 0.5)), (1.0, (0.999, 0.9999))])
+def test_plot_comparison_of_hopeless_and_of_perfect_networks(accuracy, shown) -> None:
+    figure = plot_comparison(RUNS.assign(validation_accuracy=accuracy))
+    figure.canvas.draw()
+    assert figure.axes[0].get_xlim() == shown
