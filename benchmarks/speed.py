@@ -30,7 +30,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from mnist_nn import gradient_descent, init_params, load_mnist, make_predictions, train
+from mnist_nn import deform, gradient_descent, init_params, load_mnist, make_predictions, train
 
 Run: TypeAlias = Callable[[], object]
 
@@ -58,7 +58,7 @@ PREDICTIONS = 50  # times 10,000 digits in one turn
 # Each function below prepares one side of a comparison and returns what is timed.
 
 
-def mnist_nn(task: Task) -> Run:
+def mnist_nn(task: Task, **techniques: Any) -> Run:
     """Train as the notebooks do."""
     mnist = load_mnist()
     network = init_params(task.neuron_layers, task.activation, rng=0)
@@ -67,7 +67,7 @@ def mnist_nn(task: Task) -> Run:
         learn: Any = partial(gradient_descent, iterations=task.passes, **settings)
     else:
         settings |= {"epochs": task.passes, "batch_size": task.batch_size, "rng": 0}
-        learn = partial(train, optimizer=task.optimizer, **settings)
+        learn = partial(train, optimizer=task.optimizer, **settings, **techniques)
 
     def run() -> None:
         nonlocal network
@@ -339,6 +339,7 @@ def comparisons(csv_folder: str) -> list[Row]:
         Row("C: 784-1024-1024-10, batch 256, Adam, epoch", C, partial(pytorch, c), c.passes, 1.15),
         Row("C", C, partial(jax, c), c.passes, 1),
         Row("C", C, partial(products, c), c.passes, 1.3, peer_by_ours=False),
+        Row("deform: C", partial(mnist_nn, c, augment=deform), C, c.passes, 1.4, False),
         Row("D: 784-30-10, batch 10, epoch", D, partial(pytorch, d), d.passes, 6),
         Row("D", D, partial(jax, d), d.passes, 1),
         Row("E: 10,000 predictions, 784-64-32-10", *predictions, PREDICTIONS, 1.2),

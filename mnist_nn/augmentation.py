@@ -10,10 +10,9 @@ from functools import cache
 
 import numpy as np
 
-from mnist_nn.network import Floats
+from mnist_nn.network import Floats, check_pixels
 
 SIDE = 28
-_SPACING = 3  # pixels from one bump of the elastic displacement to the next
 
 
 def random_warps(
@@ -57,19 +56,29 @@ def random_warps(
     -------
     (number, 2, 784) array
         Rows and columns of the points, counted from the first pixel, in float32.
+
+    Raises
+    ------
+    ValueError
+        If a strength is negative or not finite, or the smoothness 0.
     """
+    strengths = np.array([rotation, scale, shear, shift, elastic, smoothness])
+    if not (np.isfinite(strengths) & (strengths >= 0)).all() or smoothness == 0:
+        raise ValueError(
+            "a warp needs numbers from 0 up for rotation, scale, shear, shift and elastic, and a "
+            f"smoothness above 0, not {strengths.tolist()}; choose others"
+        )
     rng = np.random.default_rng(rng)
     angle = np.radians(rng.uniform(-rotation, rotation, number))
     heights, widths = 1 + rng.uniform(-scale, scale, (2, number))
     slant = rng.uniform(-shear, shear, number)
     shifts = rng.uniform(-shift, shift, (number, 2))
     cos, sin = np.cos(angle), np.sin(angle)
-    linear = np.array(
-        [[cos * heights, -sin * widths], [sin * heights + slant * cos, cos * widths - slant * sin]]
-    )
+    down = np.array([cos * heights, -sin * widths])
+    across = np.array([sin * heights, cos * widths]) + slant * down
     basis = _basis(smoothness)
     coefficients = np.empty((number, 2, len(basis)), np.float32)
-    coefficients[..., :2] = np.moveaxis(linear, 2, 0)
+    coefficients[:, 0, :2], coefficients[:, 1, :2] = down.T, across.T
     coefficients[..., 2] = shifts + SIDE / 2 - 0.5
     coefficients[..., 3:] = rng.standard_normal(coefficients[..., 3:].shape, np.float32)
     coefficients[..., 3:] *= elastic
@@ -80,7 +89,8 @@ def random_warps(
 def _basis(smoothness: float) -> Floats:
     """Tabulate what warps are sums of: row, column, 1, and a Gaussian bump at each grid point."""
     positions = np.arange(SIDE) - SIDE / 2 + 0.5
-    grid = np.arange(-SIDE / 2, SIDE / 2 + 1, _SPACING)
+    spacing = max(1, round(0.75 * smoothness))  # from which sums of bumps are still smooth
+    grid = np.arange(-SIDE / 2, SIDE / 2 + spacing, spacing)
     bumps = np.exp(-0.5 * ((grid[:, None] - positions) / smoothness) ** 2)
     bumps /= np.sqrt((bumps**2).sum(axis=0))  # bumps of random heights then vary by 1 everywhere
     row, column = np.meshgrid(positions, positions, indexing="ij")
@@ -94,8 +104,31 @@ def warp(X: Floats, points: Floats) -> Floats:
     Outside the frame there is no ink. With its points fixed a warp is a linear map of the pixels:
     ``warp(np.eye(784), points)`` is its 784 × 784 matrix ``M``, and ``X @ M`` the same as
     ``warp(X, points)``, only slower.
+
+    Parameters
+    ----------
+    X : (N, 784) array
+        One digit a row, as floats.
+    points : (N, 2, 784) or (1, 2, 784) array
+        A warp for each digit, or one for all, from `random_warps`.
+
+    Returns
+    -------
+    (N, 784) array
+        New digits, in the type of ``X``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes are others, or ``X`` holds whole numbers.
     """
+    check_pixels(X, SIDE**2)
     digits, width = len(X), SIDE + 3
+    if points.shape[1:] != (2, SIDE**2) or len(points) not in (1, digits):
+        raise ValueError(
+            f"expected a warp for each of {digits} digits, or one for all, shape ({digits}, 2, "
+            f"{SIDE**2}), not {points.shape}; random_warps({digits}, rng=0) makes them"
+        )
     frame = np.zeros((digits, width, width), X.dtype)  # with the empty pixels around the digit
     frame[:, 1:-2, 1:-2] = X.reshape(-1, SIDE, SIDE)
     points = np.clip(points + 1, 0, SIDE + 1)

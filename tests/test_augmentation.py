@@ -68,14 +68,27 @@ def test_scale_shear_and_shift_stay_within_their_bounds_and_reach_them() -> None
     np.testing.assert_array_equal(sheared[:, 0], np.broadcast_to(GRID[0] - 13.5, (1000, 784)))
 
 
-def test_elastic_displacement_is_as_large_and_as_smooth_as_asked() -> None:
-    moved = only(4000, elastic=2, smoothness=4) - (GRID - 13.5)
+def test_only_scale_changes_areas() -> None:
+    at = [GRID.T.tolist().index(pixel) for pixel in ([0, 0], [27, 0], [0, 27])]
+    for strength, lowest, highest in (({}, 1, 1), ({"scale": 0.2}, 0.64, 1.44)):
+        corner, below, beside = np.moveaxis(only(rotation=40, shear=0.4, **strength)[..., at], 2, 0)
+        areas = np.linalg.det(np.stack([below - corner, beside - corner], axis=1)) / 27**2
+        np.testing.assert_allclose([areas.min(), areas.max()], [lowest, highest], rtol=0.06)
+        if not strength:
+            np.testing.assert_allclose(areas, 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("smoothness", [2, 4, 7])
+def test_elastic_displacement_is_as_large_and_as_smooth_as_asked(smoothness: float) -> None:
+    moved = only(4000, elastic=2, smoothness=smoothness) - (GRID - 13.5)
     np.testing.assert_allclose(moved.std(axis=0), 2, rtol=0.08)  # everywhere, the edges too
     rows = moved.reshape(4000, 2, 28, 28)
     # White noise blurred by a Gaussian has the correlation exp(-d² / 4σ²) at distance d.
     for distance in (2, 4, 8):
         products = rows[..., 10, 10] * rows[..., 10, 10 + distance]
-        assert products.mean() / 4 == pytest.approx(np.exp(-(distance**2) / 64), abs=0.05)
+        assert products.mean() / 4 == pytest.approx(
+            np.exp(-((distance / smoothness) ** 2) / 4), abs=0.05
+        )
     assert abs(np.corrcoef(moved[:, 0, 400], moved[:, 1, 400])[0, 1]) < 0.06
 
 
@@ -147,3 +160,20 @@ def test_strengths_reach_the_warp(digits) -> None:
     weaker = partial(deform, rotation=3, scale=0, shear=0, shift=0, elastic=0)
     points = random_warps(200, rng=4, **STILL | {"rotation": 3})
     np.testing.assert_array_equal(weaker(digits, 4), warp(digits, points))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rotation": -1}, {"elastic": np.nan}, {"shift": np.inf}, {"smoothness": 0}]
+)
+def test_strengths_out_of_range_are_refused(wrong) -> None:
+    with pytest.raises(ValueError, match="a warp needs numbers from 0 up for rotation"):
+        random_warps(3, rng=0, **wrong)
+
+
+def test_what_does_not_fit_is_refused(digits) -> None:
+    with pytest.raises(ValueError, match="one digit a row, shape"):
+        deform(digits[0], 0)
+    with pytest.raises(ValueError, match="divide pixels by 255"):
+        deform((digits * 255).astype(np.uint8), 0)
+    with pytest.raises(ValueError, match="a warp for each of 200 digits, or one for all"):
+        warp(digits, random_warps(3, rng=0))

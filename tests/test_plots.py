@@ -38,12 +38,12 @@ HISTORY = pd.DataFrame(
 POINTS = np.indices((28, 28)).reshape(2, 784) + RNG.normal(size=(2, 784))
 RUNS = pd.DataFrame(
     {
-        "idea": ["one", "one", "other"],
-        "train_accuracy": [0.97, 0.95, 1.0],
-        "validation_accuracy": [0.94, 0.92, 0.99],
-        "seconds": [1.0, 2.0, 7.0],
+        "idea": ["one", "one", "one", "other"],
+        "train_accuracy": [0.97, 0.95, 0.96, 1.0],
+        "validation_accuracy": [0.94, 0.92, 0.93, 0.99],
+        "seconds": [1.0, 2.0, 6.0, 7.0],
     },
-    index=[0, 1, 0],  # as pd.concat leaves it
+    index=[0, 1, 2, 0],  # as pd.concat leaves it
 )
 for array in (DIGITS, POINTS, LABELS, ANSWERS, WEIGHTS, CONFUSION):
     array.flags.writeable = False  # so that a plot that changes its input fails
@@ -275,10 +275,12 @@ def test_plot_warp_draws_the_grid_where_the_warp_looks_and_straight_over_what_it
 
 def test_plot_comparison_has_a_dot_for_each_run_and_a_line_at_each_mean() -> None:
     figure = plot_comparison(RUNS)
-    values = ([0.94, 0.92, 0.99], [3, 3, 1], [1, 2, 7])
-    means = ([0.93, 0.99], [3, 1], [1.5, 7])
+    values = ([0.94, 0.92, 0.93, 0.99], [3, 3, 3, 1], [1, 2, 6, 7])
+    means = ([0.93, 0.99], [3, 1], [3, 7])
     for axis, dots, lines in zip(figure.axes, values, means, strict=True):
-        np.testing.assert_allclose(axis.lines[0].get_xydata(), np.stack([dots, [0, 0, 1]], axis=1))
+        np.testing.assert_allclose(
+            axis.lines[0].get_xydata(), np.stack([dots, [0, 0, 0, 1]], axis=1)
+        )
         drawn_at = [segment[:, 0] for segment in axis.collections[0].get_segments()]
         np.testing.assert_allclose(drawn_at, np.stack([lines, lines], axis=1))
         assert axis.get_ylim() == (1.5, -0.5)  # the first idea on top
