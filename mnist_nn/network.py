@@ -5,6 +5,7 @@ rows, so a layer computes ``Z = A @ w + b``; texts that keep samples as columns 
 layer ``z = W·x + b``, where ``W`` is the transpose of ``w``.
 """
 
+import numbers
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -163,9 +164,9 @@ def forward_prop(
     X : (N, n_in) array
         One digit a row, pixels from 0 to 1.
     dropout : float
-        The fraction of the hidden activations that are set to 0, at random; the others are divided
-        by ``1 - dropout``, which keeps their expectation. Only training does that: no neuron can
-        then rely on another one being there. (Srivastava et al. 2014, "Dropout: a simple way to
+        The probability of each hidden activation to be set to 0; the others are divided by
+        ``1 - dropout``, which keeps their expectation. Only training does that: no neuron can then
+        rely on another one being there. (Srivastava et al. 2014, "Dropout: a simple way to
         prevent neural networks from overfitting", with the scaling of its section 10.)
     rng : numpy.random.Generator or int, optional
         The source of dropout's randomness, or a seed for one; needed for nothing else.
@@ -179,11 +180,12 @@ def forward_prop(
     Raises
     ------
     ValueError
-        If ``X`` is not ``(N, n_in)`` or holds whole numbers, the activation is unknown, or there
-        is dropout without an ``rng``.
+        If ``X`` is not ``(N, n_in)`` or holds whole numbers, the activation is unknown, dropout is
+        not from 0 up to below 1, or there is dropout without an ``rng``.
     """
     check_pixels(X, len(network.w[0]))
     check_activation(network.activation)
+    check_number("dropout", dropout, 0, 1)
     activate = relu if network.activation == "relu" else sigmoid
     if dropout and rng is None:
         raise ValueError("dropout is random and needs a source, not None; pass rng, such as 0")
@@ -242,6 +244,13 @@ def check_activation(activation: str) -> None:
         raise ValueError(
             f'activation must be "relu" or "sigmoid", not {activation!r}; choose one of the two'
         )
+
+
+def check_number(name: str, value: float, lowest: float, limit: float = np.inf) -> None:
+    """Raise ValueError unless it is a number from ``lowest`` up to below ``limit``."""
+    if not isinstance(value, numbers.Real) or not lowest <= value < limit:
+        bounds = f"{lowest} up" if limit == np.inf else f"{lowest} up to below {limit}"
+        raise ValueError(f"{name} must be a number from {bounds}, not {value!r}; choose another")
 
 
 def check_array(values: object) -> None:

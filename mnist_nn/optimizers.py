@@ -4,9 +4,9 @@ An optimiser changes its network in place, and the gradient too. It goes through
 a time: each number comes from memory once, whatever is then done with it.
 
 Both can let the weights decay: before each step ``w ← w - α λ w`` with the learning rate α, apart
-from the gradient ("decoupled": Loshchilov and Hutter 2019, "Decoupled weight decay
-regularization"). For plain gradient descent that is L2 regularisation, a penalty of ``λ/2 Σ w²`` in
-the loss. Biases do not decay.
+from the gradient and its means ("decoupled": Loshchilov and Hutter 2019, "Decoupled weight decay
+regularization", whose λ is α λ here). For gradient descent without momentum that is L2
+regularisation, a penalty of ``λ/2 Σ w²`` in the loss. Biases do not decay.
 """
 
 import math
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mnist_nn.network import Floats, Gradients, Network
+from mnist_nn.network import Floats, Gradients, Network, check_number
 
 Schedule: TypeAlias = Callable[[float], float]
 """From the fraction of training that is done, 0 to 1, to a factor of the learning rate."""
@@ -32,9 +32,9 @@ def cosine(done: float, warm_up: float = 0.05) -> float:
     """Raise the learning rate from 0 in a straight line, then lower it to 0 in half a cosine.
 
     Large steps get far while small ones would only creep, and small ones settle where large ones
-    would bounce; the first few are small since the gradients of random weights point nowhere in
-    particular. (Loshchilov and Hutter 2017, "SGDR", eq. 5; the warm-up is that of Goyal et al.
-    2017, "Accurate, large minibatch SGD".)
+    would bounce; the first ones are small since the loss is most strongly curved at the start.
+    (Loshchilov and Hutter 2017, "SGDR", eq. 5; a warm-up as in Goyal et al. 2017, "Accurate, large
+    minibatch SGD", but from 0.)
 
     Parameters
     ----------
@@ -42,7 +42,13 @@ def cosine(done: float, warm_up: float = 0.05) -> float:
         The fraction of training that is done.
     warm_up : float
         The fraction of training at which the factor reaches 1.
+
+    Raises
+    ------
+    ValueError
+        If warm_up is not from 0 up to below 1.
     """
+    check_number("warm_up", warm_up, 0, 1)
     if done < warm_up:
         return done / warm_up
     return 0.5 + 0.5 * math.cos(math.pi * (done - warm_up) / (1 - warm_up))
@@ -58,7 +64,8 @@ class SGD:
         p ← p - α (g + μ v)
 
     (Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
-    eqs. 3 and 4, as seen from the point looked ahead to.)
+    eqs. 3 and 4, as seen from the point looked ahead to; and with α outside of v, so that a
+    schedule scales all of the step.)
     """
 
     def __init__(self, network: Network, *, momentum: float = 0.0, weight_decay: float = 0.0):

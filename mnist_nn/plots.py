@@ -199,7 +199,9 @@ def plot_warp(pixels: Array, points: Array, warped: Array) -> "Figure":
         lines = range(0, side, 3)
         for y, x in ((rows[lines].T, columns[lines].T), (rows[:, lines], columns[:, lines])):
             axis.plot(x, y, color=_BLUE, linewidth=0.8, alpha=0.7)
-        axis.set(xlim=(-3, side + 2), ylim=(side + 2, -3), title=title)
+        # The same scale for both, whatever the warp looks at.
+        low, high = min(points.min(), 0) - 0.5, max(points.max(), side - 1) + 0.5
+        axis.set(xlim=(low, high), ylim=(high, low), title=title)
         axis.axis("off")
     return figure
 
@@ -234,11 +236,13 @@ def plot_comparison(results: "pd.DataFrame") -> "Figure":
     accuracies = axes[0]
     # From 98 to 99 % half of all mistakes go: as far as from 80 to 90 %.
     accuracies.set_xscale("function", functions=(_halvings, lambda x: 1 - 2.0**-x))
+    # From the tick below the worst to the one above the best. All right has no place on it.
     ticks = np.array([0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999])
     accuracy = results["validation_accuracy"].clip(ticks[1] / 100, ticks[-1])
     shown = ticks[ticks.searchsorted(accuracy.min()) - 1 : ticks.searchsorted(accuracy.max()) + 1]
     accuracies.set(xlim=(shown[0], shown[-1]), xticks=shown)
     accuracies.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    axes[2].set_xlim(left=0)
     return figure
 
 

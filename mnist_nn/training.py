@@ -18,6 +18,7 @@ from mnist_nn.network import (
     Network,
     backward_prop,
     check_digits,
+    check_number,
     cross_entropy,
     forward_prop,
 )
@@ -176,7 +177,8 @@ def train(
     learning_rate : float
         The length of a step in units of the gradient.
     rng : numpy.random.Generator or int
-        The source of the order of the digits, or a seed for one.
+        The source of the order of the digits, and of sources for dropout and augment; or a seed
+        for one.
     optimizer : {"sgd", "adam"}
         How a gradient becomes a step: straight against it (`SGD`), or by `Adam`, which wants a
         learning rate of about 0.001.
@@ -187,13 +189,15 @@ def train(
         The factor of the learning rate for a fraction of the training that is done, 0 to 1, all
         ``epochs`` counted: `constant`, `cosine`, or a function of your own.
     weight_decay : float
-        λ: before each step the weights shrink by the fraction λ times the learning rate. For plain
-        "sgd" it is the λ of L2 regularisation, for Adam decoupled from its gradients (AdamW).
+        λ: before each step the weights shrink by the fraction λ times the learning rate. For "sgd"
+        without momentum that is L2 regularisation; with momentum or Adam it stays apart from their
+        means of past gradients (SGDW, AdamW).
     dropout : float
-        The fraction of the hidden activations that are set to 0 in each step, see `forward_prop`.
+        The probability of each hidden activation to be set to 0 in a step, see `forward_prop`.
     augment : callable, optional
-        Called as ``augment(X, rng)`` on the digits of each step, it returns the digits to train on
-        in their place: `deform` for one.
+        Called as ``augment(X, rng)`` on the digits of each step, it returns as many to train on in
+        their place: `deform` for one. Of a batch above `BLOCK` rows it gets parts, in several
+        threads.
     validation : (X, Y), optional
         Digits that are not trained on, to judge the network by after each epoch.
     patience : int, optional
@@ -218,15 +222,20 @@ def train(
     TrainingDiverged
         When a loss or a parameter stops being finite.
     ValueError
-        If X, Y and the network do not fit each other, a number is out of range, the optimizer is
-        unknown, there is momentum for Adam, or patience but no validation to apply it to.
+        If X, Y and the network do not fit each other, a number is out of range (of schedule's too),
+        augment returns no such digits, the optimizer is unknown, there is momentum for Adam, or
+        patience but no validation to apply it to.
     """
     _check_numbers(learning_rate, epochs=epochs, batch_size=batch_size)
-    _check_fractions(momentum=momentum, dropout=dropout)
-    if not isinstance(weight_decay, numbers.Real) or not 0 <= weight_decay < np.inf:
-        raise ValueError(
-            f"weight_decay must be a number from 0 up, not {weight_decay!r}; choose another"
-        )
+    check_number("momentum", momentum, 0, 1)
+    check_number("dropout", dropout, 0, 1)
+    check_number("weight_decay", weight_decay, 0)
+    check_number("weight_decay times learning_rate", weight_decay * learning_rate, 0, 1)
+    for name, function in (("schedule", schedule), ("augment", augment)):
+        if function is not None and not callable(function):
+            raise TypeError(
+                f"{name} must be a function, not {function!r}; cosine and deform are some"
+            )
     if optimizer not in get_args(Optimizer):
         raise ValueError(
             f'optimizer must be "sgd" or "adam", not {optimizer!r}; choose one of the two'
@@ -280,7 +289,7 @@ def train(
                 )
                 probabilities.append(of_batch)
                 # At the middle of each step: never quite 0, where nothing would be learned.
-                step(gradients, float(learning_rate * schedule((done + 0.5) / steps)))
+                step(gradients, float(learning_rate) * _factor(schedule, (done + 0.5) / steps))
                 done += 1
             loss, accuracy = _score(np.concatenate(probabilities), np.concatenate(labels))
             row: dict[str, float] = {
@@ -315,12 +324,25 @@ def _check_numbers(learning_rate: float, **counts: int) -> None:
             )
 
 
-def _check_fractions(**fractions: float) -> None:
-    for name, fraction in fractions.items():
-        if not isinstance(fraction, numbers.Real) or not 0 <= fraction < 1:
-            raise ValueError(
-                f"{name} must be a number from 0 up to below 1, not {fraction!r}; choose another"
-            )
+def _factor(schedule: Schedule, done: float) -> float:
+    factor = schedule(done)
+    check_number(f"the factor that schedule returns for {done:.3g}", factor, 0)
+    return float(factor)
+
+
+def _augmented(augment: Augment, X: Floats, rng: np.random.Generator) -> Floats:
+    other_X = augment(X, rng)
+    if not isinstance(other_X, np.ndarray) or other_X.shape != X.shape or other_X.dtype.kind != "f":
+        came = (
+            f"{other_X.dtype} of shape {other_X.shape}"
+            if isinstance(other_X, np.ndarray)
+            else type(other_X).__name__
+        )
+        raise ValueError(
+            f"augment must return floats of the shape {X.shape} that it was given, not {came}; "
+            "return an array of other pixels for the same digits"
+        )
+    return other_X.astype(X.dtype, copy=False)
 
 
 def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
@@ -343,11 +365,11 @@ def _gradients(
 
     def of_some(rows: slice) -> tuple[Floats, Gradients]:
         some_X, rng = X[rows], None
-        if dropout or augment:
+        if dropout or augment is not None:
             # A source for each slice: threads would take from a common one in any order.
             rng = np.random.default_rng([*seed, rows.start])
-            if augment:
-                some_X = augment(some_X, rng).astype(X.dtype, copy=False)
+        if augment is not None and rng is not None:
+            some_X = _augmented(augment, some_X, rng)
         activations = forward_prop(network, some_X, dropout=dropout, rng=rng)
         return activations[-1], backward_prop(
             network, activations, Y[rows], dropout=dropout, batch_size=len(Y)

@@ -343,3 +343,10 @@ def test_labels_that_do_not_fit_are_refused(Y, said) -> None:
         backward_prop(network, activations, Y)
     with pytest.raises(ValueError, match=said):
         cross_entropy(activations[-1], Y)
+
+
+@pytest.mark.parametrize("dropout", [1.0, 1.5, -0.5, "half", math.nan])
+def test_dropout_out_of_range_is_refused(dropout) -> None:
+    network, X, _ = small_case([6, 5, 4], "relu")
+    with pytest.raises(ValueError, match="dropout must be a number from 0 up to below 1"):
+        forward_prop(network, X, dropout=dropout, rng=0)

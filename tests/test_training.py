@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from mnist_nn import (
     TrainingDiverged,
@@ -209,9 +210,13 @@ def test_each_batch_has_noise_of_its_own_and_each_seed_too(blobs) -> None:
 
 
 def test_dropout_is_drawn_anew_for_each_batch_and_not_in_validation(blobs) -> None:
+    # The same digit again and again, and no step worth the name: only the mask can change the loss.
+    X, Y = np.repeat(blobs[0][:1], 300, axis=0), np.repeat(blobs[1][:1], 300)
     start = init_params([3, 40, 3], rng=0)
     still = SETTINGS | {"learning_rate": 1e-30, "batch_size": 300}
-    _, history = train(start, *blobs, **still, dropout=0.5, validation=blobs)
+    _, without = train(start, X, Y, **still)
+    _, history = train(start, X, Y, **still, dropout=0.5, validation=blobs)
+    assert without["train_loss"].nunique() == 1
     assert history["train_loss"].nunique() == 5
     assert history["validation_loss"].nunique() == 1
     assert history["validation_loss"][1] == pytest.approx(
@@ -240,8 +245,11 @@ def test_noise_in_large_batches_differs_by_slice_and_does_not_depend_on_the_thre
     drawn = set()
     start = init_params([784, 8, 10], rng=0)
     settings = SETTINGS | {"epochs": 1, "batch_size": 9000, "dropout": 0.2, "augment": deform}
-    first, second = (train(start, X, Y, **settings)[0] for _ in range(2))
-    for a, b in zip(first.w, second.w, strict=True):
+    with threadpool_limits(1):
+        one, _ = train(start, X, Y, **settings)
+    with threadpool_limits(2):
+        two, _ = train(start, X, Y, **settings)
+    for a, b in zip(one.w, two.w, strict=True):
         np.testing.assert_array_equal(a, b)
 
     def spy(some_X, rng):
@@ -317,6 +325,12 @@ def test_divergence_keeps_the_steps_before_it(blobs) -> None:
         ({"dropout": 1.0}, r"dropout must be a number from 0 up to below 1, not 1\.0"),
         ({"dropout": "half"}, "dropout must be a number from 0 up"),
         ({"weight_decay": -1}, "weight_decay must be a number from 0 up, not -1"),
+        ({"weight_decay": 2}, r"weight_decay times learning_rate must .* below 1, not 1\.0"),
+        ({"schedule": lambda done: -done}, "the factor that schedule returns for 0.02 must be"),
+        ({"schedule": lambda _: math.nan}, "schedule returns for 0.02 must .* not nan"),
+        ({"augment": lambda X, _: X[1:]}, r"floats of the shape \(64, 3\) .* shape \(63, 3\)"),
+        ({"augment": lambda X, _: (255 * X).astype(np.uint8)}, "not uint8 of shape"),
+        ({"augment": lambda *_: None}, "augment must return floats .* not NoneType"),
         ({"weight_decay": np.nan}, "weight_decay must be a number from 0 up, not nan"),
         ({"optimizer": "adam", "momentum": 0.9}, "momentum is for plain gradient descent"),
     ],
@@ -326,6 +340,12 @@ def test_numbers_out_of_range_are_refused(blobs, change, said) -> None:
         change = change | {"validation": blobs}
     with pytest.raises(ValueError, match=said):
         train(init_params([3, 4, 3], rng=0), *blobs, **SETTINGS | change)
+
+
+@pytest.mark.parametrize("wrong", [{"schedule": "cosine"}, {"schedule": 0.5}, {"augment": True}])
+def test_what_is_no_function_is_refused(blobs, wrong) -> None:
+    with pytest.raises(TypeError, match=r"must be a function, not .*; cosine and deform are some"):
+        train(init_params([3, 4, 3], rng=0), *blobs, **SETTINGS | wrong)
 
 
 def test_data_that_do_not_fit_are_refused(blobs) -> None:
