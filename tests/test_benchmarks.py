@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mnist_nn import MODELS_DIR, get_accuracy, load_mnist, load_model, make_predictions, model_card
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
@@ -26,3 +28,34 @@ def test_speed_measures_what_is_there(tmp_path: Path) -> None:
     assert 0 < imports["peer_ms"] < 60_000
     assert imports["goal"] == "≤ 1.3, ours / peer"
     assert imports["ratio"] == pytest.approx(imports["ours_ms"] / imports["peer_ms"])
+
+
+def test_record_reaches_the_accuracy_of_its_first_recipe() -> None:
+    command = [sys.executable, BENCHMARKS / "record.py", "95", "--seeds", "3", "--validation"]
+    run = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONUTF8": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    row = run.stdout.splitlines()[-1].strip("| ").split(" | ")
+    assert row[:2] == ["95 % in 1 s", "784-128-10"]
+    assert 95 < float(row[3]) == float(row[4]) < 98  # one seed, which is its own median
+    assert row[3] == row[6]  # and its own average
+
+
+def test_record_refuses_a_recipe_that_it_does_not_have() -> None:
+    command = [sys.executable, BENCHMARKS / "record.py", "97"]
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert run.returncode == 2
+    assert "no recipe 97; choose from 95, 98, 99, record" in run.stderr
+
+
+def test_the_record_that_ships_is_as_accurate_as_its_card_says() -> None:
+    path = MODELS_DIR / "record.npz"
+    assert path.stat().st_size <= 8_000_000
+    mnist = load_mnist()
+    accuracy = get_accuracy(make_predictions(load_model(path), mnist.test_X), mnist.test_Y)
+    assert accuracy == pytest.approx(model_card(path)["test_accuracy"], abs=2e-4)
+    assert accuracy > 0.99
