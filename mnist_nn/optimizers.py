@@ -6,7 +6,8 @@ a time: each number comes from memory once, whatever is then done with it.
 Both can let the weights decay: before each step ``w ← w - α λ w`` with the learning rate α, apart
 from the gradient and its means ("decoupled": Loshchilov and Hutter 2019, "Decoupled weight decay
 regularization", whose λ is α λ here). For gradient descent without momentum that is L2
-regularisation, a penalty of ``λ/2 Σ w²`` in the loss. Biases do not decay.
+regularisation, a penalty of ``λ/2 Σ w²`` in the loss. Biases do not decay. (It is one pass over the
+weights more.)
 """
 
 import math

@@ -231,8 +231,9 @@ def train(
     check_number("dropout", dropout, 0, 1)
     check_number("weight_decay", weight_decay, 0)
     check_number("weight_decay times learning_rate", weight_decay * learning_rate, 0, 1)
-    for name, function in (("schedule", schedule), ("augment", augment)):
-        if function is not None and not callable(function):
+    functions = {"schedule": schedule} | ({} if augment is None else {"augment": augment})
+    for name, function in functions.items():
+        if not callable(function):
             raise TypeError(
                 f"{name} must be a function, not {function!r}; cosine and deform are some"
             )
