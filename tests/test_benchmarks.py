@@ -49,7 +49,7 @@ def test_record_refuses_a_recipe_that_it_does_not_have() -> None:
     command = [sys.executable, BENCHMARKS / "record.py", "97"]
     run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert run.returncode == 2
-    assert "no recipe 97; choose from 95, 98, 99, record" in run.stderr
+    assert "no recipe 97; choose from 95, 98, 99, 99.5, record" in run.stderr
 
 
 def test_the_record_that_ships_is_as_accurate_as_its_card_says() -> None:
@@ -58,4 +58,4 @@ def test_the_record_that_ships_is_as_accurate_as_its_card_says() -> None:
     mnist = load_mnist()
     accuracy = get_accuracy(make_predictions(load_model(path), mnist.test_X), mnist.test_Y)
     assert accuracy == pytest.approx(model_card(path)["test_accuracy"], abs=2e-4)
-    assert accuracy > 0.99
+    assert accuracy > 0.995

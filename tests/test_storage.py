@@ -61,6 +61,29 @@ def test_round_trip_is_bit_identical(
     assert_identical(load_model(str(tmp_path / "model.npz")), network)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_half_precision_is_read_as_single(tmp_path: Path, dtype: Any) -> None:
+    network = make_network([784, 30, 10], dtype=dtype)
+    save_model(tmp_path / "single.npz", make_network([784, 30, 10]))
+    save_model(tmp_path / "half.npz", network, half=True)
+    came = load_model(tmp_path / "half.npz")
+    for p, original in zip([*came.w, *came.b], [*network.w, *network.b], strict=True):
+        assert p.dtype == np.float32
+        # IEEE 754 binary16 has 11 significant bits, and numbers below 2^-14 in steps of 2^-24.
+        np.testing.assert_allclose(p, original, rtol=2**-11, atol=2**-25)
+    sizes = [(tmp_path / f"{name}.npz").stat().st_size for name in ("half", "single")]
+    assert sizes[0] < 0.55 * sizes[1]
+
+
+def test_half_precision_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
+    w = [np.full((3, 2), 65536, np.float32)]  # 2^16, above all of IEEE 754 binary16
+    network = Network(w, [np.zeros(2, np.float32)], "relu")
+    save_model(tmp_path / "single.npz", network)
+    with pytest.raises(ModelError, match="finite"):
+        save_model(tmp_path / "half.npz", network, half=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["single.npz"]
+
+
 def test_card_says_what_the_network_is_and_how_it_came_about(tmp_path: Path) -> None:
     facts = {
         "seed": 0,
