@@ -48,6 +48,7 @@ from mnist_nn.plots import (
     plot_warp,
     plot_weights,
 )
+from mnist_nn.preparation import ImageError, prepare_digit
 from mnist_nn.storage import MODELS_DIR, ModelError, load_model, model_card, save_model
 from mnist_nn.training import TrainingDiverged, gradient_descent, train, update
 
@@ -60,6 +61,7 @@ __all__ = [
     "DownloadError",
     "Evaluation",
     "Gradients",
+    "ImageError",
     "ModelError",
     "Network",
     "Prediction",
@@ -93,6 +95,7 @@ __all__ = [
     "precision_and_recall",
     "predict",
     "predict_index",
+    "prepare_digit",
     "random_warps",
     "relu",
     "save_model",
