@@ -25,7 +25,7 @@ from mnist_nn.evaluation import (
     precision_and_recall,
     predict,
 )
-from mnist_nn.inference import Prediction, predict_index
+from mnist_nn.inference import Prediction, predict_image, predict_index
 from mnist_nn.network import (
     Gradients,
     Network,
@@ -94,6 +94,7 @@ __all__ = [
     "plot_weights",
     "precision_and_recall",
     "predict",
+    "predict_image",
     "predict_index",
     "prepare_digit",
     "random_warps",

@@ -2,15 +2,19 @@
 
 import operator
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mnist_nn.data import Labels, Pixels, Split, load_split
 from mnist_nn.network import Floats, Network, check_labels, check_network, forward_prop
 from mnist_nn.plots import plot_prediction
+from mnist_nn.preparation import Picture, prepare_digit, read_picture
 from mnist_nn.progress import in_notebook
 from mnist_nn.storage import MODELS_DIR, load_model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Prediction(NamedTuple):
@@ -20,14 +24,14 @@ class Prediction(NamedTuple):
     ----------
     digit : int
         The most probable digit.
-    label : int
-        The true digit.
+    label : int or None
+        The true digit, where it is known.
     probabilities : (10,) array
         How likely the network holds each digit to be.
     """
 
     digit: int
-    label: int
+    label: int | None
     probabilities: Floats
 
     def __repr__(self) -> str:
@@ -79,14 +83,45 @@ def predict_index(
     check_labels(y, 1, network.neuron_layers[-1])
     probabilities = forward_prop(network, x)[-1][0]
     prediction = Prediction(int(np.argmax(probabilities)), int(Y[position]), probabilities)
-    figure = plot_prediction(X[position], probabilities, prediction.label)
+    _show(plot_prediction(X[position], probabilities, prediction.label))
+    return prediction
+
+
+def predict_image(image: Picture, network: Network | None = None) -> Prediction:
+    """Predict the digit in a picture of your own, and show what the network saw of it.
+
+    Parameters
+    ----------
+    image : path, Pillow image or array
+        One digit, of any size, dark on light or light on dark: see `prepare_digit`, which makes it
+        look like MNIST's.
+    network : Network, optional
+        The network to ask. Default: ``models/record.npz``, the most accurate that is here.
+
+    Raises
+    ------
+    ImageError
+        If there is no digit to be had from the picture.
+    TypeError
+        If it is no picture at all.
+    """
+    if network is None:
+        network = load_model(MODELS_DIR / "record.npz")
+    check_network(network)
+    picture = read_picture(image)
+    x = prepare_digit(picture).reshape(1, -1)
+    probabilities = forward_prop(network, x)[-1][0]
+    _show(plot_prediction(x[0], probabilities, picture=picture))
+    return Prediction(int(np.argmax(probabilities)), None, probabilities)
+
+
+def _show(figure: "Figure") -> None:
     if in_notebook():
         from IPython.display import display
 
         display(figure)
     elif figure.canvas.manager is not None:
         figure.show()
-    return prediction
 
 
 @cache

@@ -63,28 +63,57 @@ def plot_digits(
     return figure
 
 
-def plot_prediction(pixels: Array, probabilities: Array, label: int) -> "Figure":
-    """Draw one digit, ``(side * side,)``, beside the ten probabilities that a network gives it."""
+def plot_prediction(
+    pixels: Array, probabilities: Array, label: int | None = None, *, picture: Array | None = None
+) -> "Figure":
+    """Draw one digit beside the ten probabilities that a network gives it.
+
+    Parameters
+    ----------
+    pixels : (side * side,) array
+        The digit as the network saw it.
+    probabilities : (10,) array
+        What it made of it.
+    label : int, optional
+        The true digit, where it is known: the title then says whether the network is right.
+    picture : (height, width, 1, 3 or 4) array, optional
+        What the digit was made of, from 0 to 1: drawn to its left.
+    """
     read = int(probabilities.argmax())
-    figure, (image, bars) = _figure(
-        1, 2, (8, 3.2), width_ratios=[1, 1.7], wspace=0.3, left=0.02, right=0.98, bottom=0.18
+    images = 1 if picture is None else 2
+    figure, (*frames, bars) = _figure(
+        1,
+        images + 1,
+        (5 + 3 * images, 3.2),
+        width_ratios=[1] * images + [1.7],
+        wspace=0.3 / images,
+        left=0.02,
+        right=0.98,
+        bottom=0.18,
     )
-    # To arrange these two by the measured size of their texts would take as long as all the rest.
+    # To arrange these by the measured size of their texts would take as long as all the rest.
     figure.set_layout_engine("none")
-    _draw_digit(image, pixels)
-    image.axis("off")
-    verdict = "right" if read == label else "wrong"
-    image.set_title(
-        f"predicted {read}, true {label}: {verdict}",
-        color=_BLUE if read == label else _VERMILION,
-    )
+    if picture is not None:
+        frames[0].imshow(picture.repeat(3, axis=2) if picture.shape[2] == 1 else picture)
+        frames[0].set(title="the picture", xticks=[], yticks=[])
+        frames[0].spines[:].set(visible=True, color=_GREY)  # where does white paper end?
+    _draw_digit(frames[-1], pixels)
+    frames[-1].axis("off")
     colors = [_GREY] * len(probabilities)
-    colors[read] = _VERMILION
-    colors[label] = _BLUE
+    if label is None:
+        colors[read] = _BLUE
+        frames[-1].set_title("what the network saw")
+    else:
+        colors[read] = _VERMILION
+        colors[label] = _BLUE
+        verdict = "right" if read == label else "wrong"
+        frames[-1].set_title(f"predicted {read}, true {label}: {verdict}", color=colors[read])
     drawn = bars.bar(range(len(probabilities)), probabilities, color=colors)
     bars.bar_label(drawn, [_percent(p) if p >= 0.005 else "" for p in probabilities], padding=2)
     bars.set(xlabel="digit", ylabel="probability", ylim=(0, 1.12), yticks=[0, 0.5, 1])
     bars.set_xticks(range(len(probabilities)))
+    if label is None:
+        bars.set_title(f"read as {read}", color=_BLUE)
     return figure
 
 

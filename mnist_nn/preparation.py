@@ -61,11 +61,17 @@ def prepare_digit(image: Picture) -> Floats:
     TypeError
         If it is none of the three.
     """
-    return _centered(_with_usual_strokes(_ink(_grey(image))))
+    return _centered(_with_usual_strokes(_ink(_grey(read_picture(image)))))
 
 
-def _grey(image: Picture) -> Floats:
-    """Read a picture as grey, ``(height, width)`` from 0 to 1, of at most `_WORKING_SIDE`."""
+def read_picture(image: Picture) -> Floats:
+    """Read a picture as ``(height, width, 1, 3 or 4)`` from 0 to 1, of at most 800 pixels a side.
+
+    Raises
+    ------
+    ImageError, TypeError
+        See `prepare_digit`.
+    """
     from PIL.Image import Image
 
     if isinstance(image, str | Path):
@@ -97,15 +103,20 @@ def _grey(image: Picture) -> Floats:
         _reduced_by(channel, factor) / np.float32(full)
         for channel in np.moveaxis(np.atleast_3d(pixels), 2, 0)
     ]
-    # By the weights of ITU-R BT.601, as Pillow does.
-    colors = channels[: len(channels) - 1 + len(channels) % 2]
-    grey = (
-        colors[0] if len(colors) == 1 else 0.299 * colors[0] + 0.587 * colors[1] + 0.114 * colors[2]
-    )
-    if len(colors) < len(channels):
-        # Behind what is transparent is paper: white behind dark ink, black behind light ink.
-        alpha = channels[-1]
-        paper = float((grey * alpha).sum() <= 0.5 * alpha.sum())
+    if len(channels) == 2:
+        channels = [channels[0]] * 3 + channels[1:]
+    return np.stack(channels, axis=2)
+
+
+def _grey(picture: Floats) -> Floats:
+    """Turn colours into grey, ``(height, width)``, and what is transparent into paper."""
+    if picture.shape[2] == 1:
+        return picture[..., 0]
+    grey: Floats = picture[..., :3] @ _LUMA
+    if picture.shape[2] == 4:
+        # White behind dark ink, black behind light ink.
+        alpha = picture[..., 3]
+        paper = np.float32((grey * alpha).sum() <= 0.5 * alpha.sum())
         grey = grey * alpha + paper * (1 - alpha)
     return grey
 

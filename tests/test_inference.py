@@ -10,11 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from mnist_nn import (
     DATA_DIR,
     MNIST,
     MODELS_DIR,
+    ImageError,
     ModelError,
     Network,
     Prediction,
@@ -22,7 +24,9 @@ from mnist_nn import (
     init_params,
     load_model,
     make_predictions,
+    predict_image,
     predict_index,
+    prepare_digit,
 )
 
 NETWORK = init_params([784, 12, 10], "sigmoid", rng=0)
@@ -153,6 +157,47 @@ def test_shows_the_digit_and_the_verdict_in_a_notebook(
     np.testing.assert_allclose(image.reshape(784), published("t10k", 42)[0], rtol=1e-6)
     assert f"predicted {came.digit}, true 4" in figure.axes[0].get_title()
     assert capfd.readouterr() == ("", "")
+
+
+PAGE = np.full((120, 150, 3), (250, 240, 200), np.uint8)
+PAGE[20:100, 70:80] = (30, 20, 90)
+
+
+def test_image_is_read_by_what_preparation_makes_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shown: list[Figure] = []
+    monkeypatch.setattr("mnist_nn.inference._show", shown.append)
+    Image.fromarray(PAGE).save(tmp_path / "one.png")
+    x = prepare_digit(PAGE).reshape(784)
+    expected = answer(NETWORK, x)
+    for image in (PAGE, Image.fromarray(PAGE), tmp_path / "one.png", str(tmp_path / "one.png")):
+        came = predict_image(image, NETWORK)
+        assert came.label is None
+        assert came.digit == expected.argmax()
+        np.testing.assert_allclose(came.probabilities, expected, rtol=1e-5)
+    picture, digit, bars = shown[-1].axes
+    np.testing.assert_allclose(picture.images[0].get_array(), PAGE / 255, atol=1e-6)
+    np.testing.assert_array_equal(digit.images[0].get_array(), x.reshape(28, 28))
+    np.testing.assert_allclose([bar.get_height() for bar in bars.patches], expected, rtol=1e-5)
+    assert f"read as {expected.argmax()}" in bars.get_title()
+
+
+def test_record_network_is_the_default_for_images() -> None:
+    came = predict_image(PAGE)
+    assert came.digit == 1
+    expected = predict_image(PAGE, load_model(MODELS_DIR / "record.npz"))
+    assert np.array_equal(came.probabilities, expected.probabilities)
+
+
+def test_an_image_that_shows_nothing_is_not_guessed_at(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="nothing stands out"):
+        predict_image(np.full((90, 90), 255), NETWORK)
+    with pytest.raises(ImageError, match="there is none"):
+        predict_image(tmp_path / "none.png", NETWORK)
+    with pytest.raises(TypeError, match="path, a Pillow image or an array"):
+        predict_image(42, NETWORK)  # type: ignore[arg-type]
+    assert not plt.get_fignums()
 
 
 @pytest.mark.parametrize("split", ["test", "train"])

@@ -52,6 +52,8 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_digits(DIGITS, LABELS),
     lambda: plot_digits(DIGITS, LABELS, ANSWERS),
     lambda: plot_prediction(DIGITS[0], ANSWERS[0], 3),
+    lambda: plot_prediction(DIGITS[0], ANSWERS[0], picture=RNG.random((60, 80, 1))),
+    lambda: plot_prediction(DIGITS[0], ANSWERS[0], picture=RNG.random((60, 80, 4))),
     lambda: plot_history(HISTORY),
     lambda: plot_confusion(CONFUSION),
     lambda: plot_weights(WEIGHTS),
