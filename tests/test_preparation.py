@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import brushed, pasted, photographed, printed, scanned
+from drawn import SIZE, brushed, pasted, photographed, printed, scanned
 from PIL import Image
 
 from mnist_nn import (
@@ -125,12 +125,14 @@ EXPECTED = prepare_digit(PAGE)
         "blue on yellow": np.uint8(
             PAGE[..., None] / 255 * [250, 240, 150] + (1 - PAGE[..., None] / 255) * [20, 30, 120]
         ),
-        "in a shadow": np.uint8(PAGE * np.linspace(0.4, 1, PAGE.shape[1])),
+        "in a shadow": np.uint8(PAGE * np.linspace(0.25, 1, PAGE.shape[1]) ** 2 * 0.9),
         "in noise": np.clip(PAGE + RNG.normal(-20, 8, PAGE.shape), 0, 255),
         "larger, off the middle": np.pad(
             np.kron(PAGE, np.ones((3, 3), np.uint8)), ((0, 500), (90, 0)), constant_values=255
         ),
-        "with specks": np.minimum(PAGE, np.where(RNG.random(PAGE.shape) < 5e-5, 0, 255)),
+        "with specks": np.minimum(
+            PAGE, np.kron(np.where(RNG.random((80, 80)) < 0.002, 0, 255), np.ones((5, 5)))
+        ),
         "with the dark edge of a table": np.concatenate([PAGE, np.zeros((20, PAGE.shape[1]))]),
         "palette": Image.fromarray(PAGE).convert("P"),
         "1 bit": Image.fromarray(PAGE).point(lambda value: 255 * (value > 127)).convert("1"),
@@ -143,6 +145,14 @@ def test_the_same_digit_is_found_however_the_picture_comes(image) -> None:
     digit = prepare_digit(image[1])
     assert np.abs(digit - EXPECTED).mean() < 0.02
     assert make_predictions(NETWORK, digit.reshape(1, 784)) == 7
+
+
+def test_paper_may_be_darker_away_from_a_lamp_and_half_covered_with_ink() -> None:
+    thick = brushed(7, np.random.default_rng(3), height=300, width=80)
+    x, y = np.meshgrid(np.linspace(-1, 1, SIZE), np.linspace(-1, 1, SIZE))
+    light = np.exp(-(x**2 + y**2) / 2)
+    digit = prepare_digit(light * (1 - 0.4 * thick))
+    assert np.abs(digit - prepare_digit(scanned(thick))).mean() < 0.01
 
 
 def test_a_file_is_read_the_right_way_up(tmp_path: Path) -> None:
