@@ -17,13 +17,16 @@ from mnist_nn.data import (
 )
 from mnist_nn.download import DownloadError, download_mnist
 from mnist_nn.evaluation import (
+    Calibration,
     Evaluation,
+    calibration,
     confident_mistakes,
     confusion_matrix,
     get_accuracy,
     make_predictions,
     precision_and_recall,
     predict,
+    principal_components,
 )
 from mnist_nn.inference import Prediction, predict_image, predict_index
 from mnist_nn.network import (
@@ -33,6 +36,7 @@ from mnist_nn.network import (
     cross_entropy,
     forward_prop,
     init_params,
+    input_gradient,
     one_hot,
     relu,
     sigmoid,
@@ -40,11 +44,16 @@ from mnist_nn.network import (
 )
 from mnist_nn.optimizers import constant, cosine
 from mnist_nn.plots import (
+    plot_activations,
     plot_comparison,
     plot_confusion,
     plot_digits,
     plot_history,
+    plot_maps,
     plot_prediction,
+    plot_reliability,
+    plot_robustness,
+    plot_saliency,
     plot_warp,
     plot_weights,
 )
@@ -57,6 +66,7 @@ __all__ = [
     "DIGESTS",
     "MNIST",
     "MODELS_DIR",
+    "Calibration",
     "DataError",
     "DownloadError",
     "Evaluation",
@@ -68,6 +78,7 @@ __all__ = [
     "TrainingDiverged",
     "backward_prop",
     "batches",
+    "calibration",
     "confident_mistakes",
     "confusion_matrix",
     "constant",
@@ -80,16 +91,22 @@ __all__ = [
     "get_accuracy",
     "gradient_descent",
     "init_params",
+    "input_gradient",
     "load_mnist",
     "load_model",
     "make_predictions",
     "model_card",
     "one_hot",
+    "plot_activations",
     "plot_comparison",
     "plot_confusion",
     "plot_digits",
     "plot_history",
+    "plot_maps",
     "plot_prediction",
+    "plot_reliability",
+    "plot_robustness",
+    "plot_saliency",
     "plot_warp",
     "plot_weights",
     "precision_and_recall",
@@ -97,6 +114,7 @@ __all__ = [
     "predict_image",
     "predict_index",
     "prepare_digit",
+    "principal_components",
     "random_warps",
     "relu",
     "save_model",

@@ -1,7 +1,7 @@
 """Judge a network: its predictions, how many are right, and which digits it confuses."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,24 @@ from mnist_nn.parallel import over_rows
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Calibration(NamedTuple):
+    """How far a network's confidence can be taken at its word.
+
+    Attributes
+    ----------
+    bins : pandas.DataFrame
+        The digits sorted by the probability of the answer into equal intervals, those without
+        digits left away: ``confidence``, the mean of that probability; ``accuracy``, the fraction
+        that is right; ``digits``, how many there are.
+    error : float
+        The expected calibration error: the mean over the digits of the distance between the
+        confidence and the accuracy of their interval.
+    """
+
+    bins: "pd.DataFrame"
+    error: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -158,3 +176,62 @@ def confident_mistakes(probabilities: Floats, Y: Integers) -> Integers:
     check_labels(Y, *probabilities.shape)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != Y)
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+
+
+def calibration(probabilities: Floats, Y: Integers, bins: int = 10) -> Calibration:
+    """Compare how sure a network is with how often it is right.
+
+    (Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern neural networks", section 2.)
+
+    Parameters
+    ----------
+    probabilities : (N, classes) array
+        A network's answers.
+    Y : (N,) integer array
+        The true labels.
+    bins : int
+        Into how many intervals to divide the probabilities from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label in range for each row, or no bin.
+    """
+    import pandas as pd
+
+    check_labels(Y, *probabilities.shape)
+    if bins < 1:
+        raise ValueError(f"bins must be a whole number above 0, not {bins!r}; 10 is usual")
+    answers = pd.DataFrame(
+        {
+            "confidence": probabilities.max(axis=1).astype(float),
+            "accuracy": probabilities.argmax(axis=1) == Y,
+        }
+    )
+    groups = answers.groupby((answers["confidence"] * bins).clip(upper=bins - 0.5) // 1)
+    table = groups.mean().assign(digits=groups.size()).reset_index(drop=True)
+    distances = (table["confidence"] - table["accuracy"]).abs()
+    return Calibration(table, float(np.average(distances, weights=table["digits"])))
+
+
+def principal_components(A: Floats, components: int = 2) -> Floats:
+    """Project rows onto the directions in which they vary most: ``(N, n)`` to ``(N, components)``.
+
+    The directions are the right singular vectors of the centred rows (Pearson 1901, "On lines and
+    planes of closest fit"); the sign of each is such that its largest element is positive.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows or columns than components.
+    """
+    if A.ndim != 2 or min(A.shape) < components:
+        raise ValueError(
+            f"expected at least {components} rows and columns, not an array of shape {A.shape}; "
+            "pass the activations of a layer, one digit a row"
+        )
+    centered = A - A.mean(axis=0)
+    directions = np.linalg.svd(centered, full_matrices=False)[2][:components]
+    largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
+    projected: Floats = centered @ (directions * np.sign(largest)).T
+    return projected

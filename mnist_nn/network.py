@@ -381,3 +381,40 @@ def backward_prop(
             if dropout:
                 dZ /= A.dtype.type(1 - dropout)
     return Gradients(dw, db)
+
+
+def input_gradient(network: Network, X: Floats, Y: Integers) -> Floats:
+    """Apply the chain rule back to the pixels: what more ink would do to the loss of each digit.
+
+    Where the gradient is positive, more ink makes the network less sure of the label. Its size
+    shows what the network looks at (Simonyan, Vedaldi and Zisserman 2013, "Deep inside
+    convolutional networks", section 3); a small step along its sign misleads the network
+    (Goodfellow, Shlens and Szegedy 2014, "Explaining and harnessing adversarial examples",
+    section 4).
+
+    Parameters
+    ----------
+    network : Network
+    X : (N, n_in) array
+        Digits, one a row.
+    Y : (N,) integer array
+        Their labels.
+
+    Returns
+    -------
+    (N, n_in) array
+        For each digit the derivative of its own cross-entropy, not of the mean, by its pixels.
+
+    Raises
+    ------
+    ValueError
+        If X, Y and the network do not fit each other.
+    """
+    check_digits(network, X, Y)
+    _, *hidden, probabilities = forward_prop(network, X)
+    dZ = probabilities.copy()
+    dZ[np.arange(len(Y)), Y] -= 1
+    for A, w in zip(reversed(hidden), reversed(network.w), strict=False):
+        dZ = (dZ @ w.T) * (A > 0 if network.activation == "relu" else A * (1 - A))
+    gradient: Floats = dZ @ network.w[0].T
+    return gradient

@@ -5,6 +5,7 @@ tells apart, the vermilion darkened until text in it is easy to read. Right and 
 said in words as well.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -272,6 +273,142 @@ def plot_comparison(results: "pd.DataFrame") -> "Figure":
     accuracies.set(xlim=(shown[0], shown[-1]), xticks=shown)
     accuracies.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axes[2].set_xlim(left=0)
+    return figure
+
+
+def plot_activations(activations: Sequence[Array]) -> "Figure":
+    """Draw what one digit makes of every layer, from the pixels to the ten probabilities.
+
+    Parameters
+    ----------
+    activations : sequence of (1, neurons) arrays
+        What ``forward_prop`` returned for the digit. The neurons of a hidden layer are drawn row by
+        row in a rectangle; their order means nothing.
+    """
+    (pixels, *hidden, probabilities) = (A.ravel() for A in activations)
+    figure, axes = _figure(1, len(activations), (3 * len(activations), 3.2))
+    _draw_digit(axes[0], pixels)
+    axes[0].set_title(f"{len(pixels)} pixels")
+    for axis, A in zip(axes[1:], hidden, strict=False):
+        rows = next(n for n in range(int(len(A) ** 0.5), 0, -1) if len(A) % n == 0)
+        drawn = axis.imshow(A.reshape(rows, -1), cmap="viridis", vmin=0, interpolation="nearest")
+        axis.set_title(f"{len(A)} neurons")
+        figure.colorbar(drawn, ax=axis, shrink=0.6)
+    for axis in axes[:-1]:
+        axis.axis("off")
+    digits = range(len(probabilities))
+    axes[-1].barh(digits, probabilities, color=_BLUE)
+    axes[-1].set(title="the answer", xlabel="probability", xlim=(0, 1), yticks=digits)
+    axes[-1].invert_yaxis()
+    return figure
+
+
+def plot_saliency(X: Array, gradients: Array) -> "Figure":
+    """Draw digits, and below each what more ink would do to the loss.
+
+    Parameters
+    ----------
+    X : (N, side * side) array
+        Digits, one a row.
+    gradients : (N, side * side) array
+        What `input_gradient` returned for them. On red pixels ink speaks against the label, on blue
+        ones for it; each digit has a scale of its own.
+    """
+    figure, axes = _figure(2, len(X), (1.4 * len(X), 2.9))
+    for above, below, pixels, gradient in zip(
+        axes[: len(X)], axes[len(X) :], X, gradients, strict=True
+    ):
+        _draw_digit(above, pixels)
+        limit = np.abs(gradient).max()
+        side = int(len(gradient) ** 0.5)
+        below.imshow(gradient.reshape(side, side), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        below.contour(pixels.reshape(side, side), [0.5], colors="black", linewidths=0.7)
+        above.axis("off")
+        below.axis("off")
+    return figure
+
+
+def plot_maps(maps: Mapping[str, Array], Y: Array) -> "Figure":
+    """Draw digits as points of the plane, each as the figure it is.
+
+    Parameters
+    ----------
+    maps : mapping of str to (N, 2) arrays
+        Where each digit lies, such as `principal_components` of the activations of a layer; a
+        picture for each, under its name.
+    Y : (N,) array
+        The true digits.
+    """
+    import matplotlib as mpl
+
+    figure, axes = _figure(1, len(maps), (4.4 * len(maps), 4.4))
+    colors = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    for axis, (name, points) in zip(axes, maps.items(), strict=True):
+        for digit in np.unique(Y):
+            x, y = points[digit == Y].T
+            axis.scatter(x, y, 22, color=colors[digit], marker=f"${digit}$", linewidths=0.2)
+        for digit in np.unique(Y):
+            x, y = np.median(points[digit == Y], axis=0)
+            axis.text(
+                x,
+                y,
+                str(digit),
+                ha="center",
+                va="center",
+                weight="bold",
+                bbox={"boxstyle": "circle,pad=0.2", "fc": "white", "ec": colors[digit]},
+            )
+        axis.set(title=name, xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)  # neither direction has a zero that means something
+    return figure
+
+
+def plot_reliability(bins: "pd.DataFrame", error: float) -> "Figure":
+    """Draw how often a network is right against how sure it is: on the diagonal it is honest.
+
+    Parameters
+    ----------
+    bins : pandas.DataFrame
+    error : float
+        The two parts of what `calibration` returned: ``plot_reliability(*calibration(…))``.
+    """
+    figure, (axis, counts) = _figure(2, 1, (5, 5.4), height_ratios=[3, 1])
+    axis.plot([0, 1], [0, 1], ":", color="black", label="as sure as right")
+    confidence, accuracy = bins["confidence"], bins["accuracy"]
+    axis.vlines(confidence, accuracy, confidence, color=_VERMILION, linewidth=3, label="gap")
+    axis.plot(confidence, accuracy, "o-", color=_BLUE, label="the network")
+    axis.set(title=f"expected calibration error {error:.2%}", ylabel="is right")
+    counts.bar(confidence, bins["digits"], width=0.04, color=_GREY)
+    counts.set(xlabel="says", ylabel="digits", yscale="log", ylim=(0.5, None))
+    for panel in (axis, counts):
+        panel.set_xlim(0, 1.02)
+        panel.xaxis.set_major_formatter("{x:.0%}")
+    axis.yaxis.set_major_formatter("{x:.0%}")
+    axis.legend(frameon=False)
+    return figure
+
+
+def plot_robustness(accuracies: "Mapping[str, pd.DataFrame]") -> "Figure":
+    """Draw how the accuracy falls as digits are spoilt more and more.
+
+    Parameters
+    ----------
+    accuracies : mapping of str to pandas.DataFrame
+        A picture for each way to spoil them, such as ``"turned by, degrees"``. The index says how
+        much; each column is a network.
+    """
+    figure, axes = _figure(1, len(accuracies), (4 * len(accuracies), 3.6))
+    colors, styles = (_BLUE, _VERMILION, "black"), ("o-", "s--", "^:")
+    for axis, (name, table) in zip(axes, accuracies.items(), strict=True):
+        for i, network in enumerate(table):
+            axis.plot(
+                table.index, table[network], styles[i % 3], color=colors[i % 3], label=network
+            )
+        axis.set(xlabel=name, ylim=(0, 1.03))
+        axis.yaxis.set_major_formatter("{x:.0%}")
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("accuracy")
+    axes[0].legend(frameon=False)
     return figure
 
 

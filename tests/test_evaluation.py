@@ -7,6 +7,7 @@ import pytest
 
 from mnist_nn import (
     Network,
+    calibration,
     confident_mistakes,
     confusion_matrix,
     get_accuracy,
@@ -14,6 +15,7 @@ from mnist_nn import (
     make_predictions,
     precision_and_recall,
     predict,
+    principal_components,
 )
 
 # One layer whose weights are log-probabilities: the softmax gives back the row that X picks.
@@ -192,3 +194,47 @@ def test_confident_mistakes_of_one_confidence_keep_their_order() -> None:
 def test_confident_mistakes_refuses_labels_that_do_not_fit(labels: Any) -> None:
     with pytest.raises(ValueError, match="label"):
         confident_mistakes(P, labels)
+
+
+def test_calibration_against_numbers_worked_by_hand() -> None:
+    # Confidences 0.7, 0.6, 0.5, 0.9, the last two wrong; in fifths 0.5 stands alone, 0.6 and 0.7
+    # share the next, and 0.9 has the last.
+    table, error = calibration(P, Y := np.array([0, 1, 2, 0]), bins=5)
+    assert table.to_dict("list") == {
+        "confidence": [0.5, pytest.approx(0.65), 0.9],
+        "accuracy": [0, 1, 0],
+        "digits": [1, 2, 1],
+    }
+    assert error == pytest.approx((1 * 0.5 + 2 * 0.35 + 1 * 0.9) / 4)
+    # In one bin: as often right as half, and as sure as 0.675.
+    assert calibration(P, Y, bins=1).error == pytest.approx(0.175)
+
+
+def test_calibration_of_certainty_and_of_honest_guesses() -> None:
+    assert calibration(np.eye(3, dtype=np.float32), np.arange(3)).error == 0
+    assert calibration(np.eye(3), np.array([1, 2, 0])).error == 1
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet([0.5] * 10, 100_000)
+    drawn = (rng.random((100_000, 1)) > honest.cumsum(axis=1)).sum(axis=1)
+    assert calibration(honest, np.minimum(drawn, 9)).error < 0.01
+
+
+def test_calibration_refuses_labels_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="label"):
+        calibration(P, Y[:3])
+    with pytest.raises(ValueError, match="bins must be a whole number above 0, not 0"):
+        calibration(P, Y, bins=0)
+
+
+def test_principal_components_are_the_eigenvectors_of_the_covariance() -> None:
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6)) + 3
+    variances, directions = np.linalg.eigh(np.cov(A.T))
+    points = principal_components(A, 3)
+    np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(points.var(axis=0, ddof=1), variances[:-4:-1])
+    expected = (A - A.mean(axis=0)) @ directions[:, :-4:-1]
+    np.testing.assert_allclose(np.abs(points), np.abs(expected))
+    np.testing.assert_allclose(points, principal_components(A[:, ::-1], 3))  # the signs are settled
+    with pytest.raises(ValueError, match=r"at least 7 rows and columns, not .* \(50, 6\)"):
+        principal_components(A, 7)

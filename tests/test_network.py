@@ -14,6 +14,7 @@ from mnist_nn import (
     forward_prop,
     gradient_descent,
     init_params,
+    input_gradient,
     one_hot,
     sigmoid,
     softmax,
@@ -152,6 +153,34 @@ def test_gradients_of_the_parts_of_a_batch_add_up() -> None:
     ]
     for a, b, c in zip(*map(itertools.chain.from_iterable, (whole, *parts)), strict=True):
         np.testing.assert_allclose(a, b + c, rtol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+@pytest.mark.parametrize("neuron_layers", [[6, 4], *DEPTHS])
+def test_gradient_of_every_pixel_is_the_central_difference(neuron_layers, activation) -> None:
+    network, X, Y = small_case(neuron_layers, activation)
+    before = X.copy()
+    measured = np.empty_like(X)
+    h = 1e-5
+    for row, pixel in np.ndindex(X.shape):
+        # The loss of that digit alone: the others have no part in its gradient.
+        x, y = X[row : row + 1].copy(), Y[row : row + 1]
+        x[0, pixel] += h
+        above = cross_entropy(forward_prop(network, x)[-1], y)
+        x[0, pixel] -= 2 * h
+        below = cross_entropy(forward_prop(network, x)[-1], y)
+        measured[row, pixel] = (above - below) / (2 * h)
+    gradient = input_gradient(network, X, Y)
+    assert np.linalg.norm(gradient - measured) / np.linalg.norm(measured) < 1e-7
+    assert np.array_equal(X, before)
+
+
+def test_gradient_of_pixels_needs_digits_and_labels_that_fit() -> None:
+    network, X, Y = small_case([6, 5, 4], "relu")
+    with pytest.raises(ValueError, match=r"shape \(N, 6\)"):
+        input_gradient(network, X[:, :5], Y)
+    with pytest.raises(ValueError, match="label for each of 7"):
+        input_gradient(network, X, Y[:6])
 
 
 @pytest.mark.parametrize(

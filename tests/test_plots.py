@@ -10,11 +10,16 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mnist_nn import (
+    plot_activations,
     plot_comparison,
     plot_confusion,
     plot_digits,
     plot_history,
+    plot_maps,
     plot_prediction,
+    plot_reliability,
+    plot_robustness,
+    plot_saliency,
     plot_warp,
     plot_weights,
 )
@@ -48,6 +53,13 @@ RUNS = pd.DataFrame(
 for array in (DIGITS, POINTS, LABELS, ANSWERS, WEIGHTS, CONFUSION):
     array.flags.writeable = False  # so that a plot that changes its input fails
 
+ACTIVATIONS = [DIGITS[:1], RNG.random((1, 12)), RNG.random((1, 7)), ANSWERS[:1]]
+MAPS = {"pixels": RNG.normal(size=(5, 2)), "hidden": RNG.normal(size=(5, 2))}
+BINS = pd.DataFrame({"confidence": [0.5, 0.9], "accuracy": [0.4, 0.95], "digits": [3, 100]})
+SPOILT = {
+    "noise": pd.DataFrame({"one": [1, 0.5], "other": [0.9, 0.8]}, index=[0, 1]),
+    "turned": pd.DataFrame({"one": [1, 0.2], "other": [0.9, 0.7]}, index=[0, 90]),
+}
 PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_digits(DIGITS, LABELS),
     lambda: plot_digits(DIGITS, LABELS, ANSWERS),
@@ -59,6 +71,11 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_weights(WEIGHTS),
     lambda: plot_warp(DIGITS[0], POINTS, DIGITS[1]),
     lambda: plot_comparison(RUNS),
+    lambda: plot_activations(ACTIVATIONS),
+    lambda: plot_saliency(DIGITS, DIGITS - 0.5),
+    lambda: plot_maps(MAPS, LABELS),
+    lambda: plot_reliability(BINS, 0.05),
+    lambda: plot_robustness(SPOILT),
 ]
 
 
@@ -308,3 +325,49 @@ def test_plot_comparison_of_hopeless_and_of_perfect_networks(accuracy, shown) ->
     figure = plot_comparison(RUNS.assign(validation_accuracy=accuracy))
     figure.canvas.draw()
     assert figure.axes[0].get_xlim() == shown
+
+
+def test_plot_activations_has_every_neuron_and_probability() -> None:
+    pixels, first, second, answer, *_ = plot_activations(ACTIVATIONS).axes
+    assert np.array_equal(pixels.images[0].get_array(), DIGITS[0].reshape(28, 28))
+    assert np.array_equal(first.images[0].get_array(), ACTIVATIONS[1].reshape(3, 4))
+    assert np.array_equal(second.images[0].get_array(), ACTIVATIONS[2].reshape(1, 7))
+    assert first.images[0].get_clim()[0] == 0
+    assert [bar.get_width() for bar in answer.patches] == ANSWERS[0].tolist()
+
+
+def test_plot_saliency_shows_ink_against_the_label_red_under_its_digit() -> None:
+    axes = plot_saliency(DIGITS, DIGITS - 0.5).axes
+    for pixels, above, below in zip(DIGITS, axes[:5], axes[5:], strict=True):
+        assert np.array_equal(above.images[0].get_array(), pixels.reshape(28, 28))
+        image = below.images[0]
+        assert np.array_equal(image.get_array(), pixels.reshape(28, 28) - 0.5)
+        assert image.get_clim()[0] == -image.get_clim()[1]  # white is no gradient
+        assert image.cmap(1.0)[0] > image.cmap(1.0)[2]
+
+
+def test_plot_maps_puts_each_digit_where_it_lies() -> None:
+    figure = plot_maps(MAPS, LABELS)
+    assert titles(figure) == ["pixels", "hidden"]
+    for axis, points in zip(figure.axes, MAPS.values(), strict=True):
+        labels = [1, 3, 4, 5]
+        assert [text.get_text() for text in axis.texts] == [str(label) for label in labels]
+        for label, dots in zip(labels, axis.collections, strict=True):
+            assert np.array_equal(dots.get_offsets(), points[label == LABELS])
+
+
+def test_plot_reliability_has_the_gap_of_each_bin() -> None:
+    reliability, counts = plot_reliability(BINS, 0.05).axes
+    assert reliability.get_title() == "expected calibration error 5.00%"
+    segments = [segment.tolist() for segment in reliability.collections[0].get_segments()]
+    assert segments == [[[0.5, 0.4], [0.5, 0.5]], [[0.9, 0.95], [0.9, 0.9]]]
+    assert [bar.get_height() for bar in counts.patches] == [3, 100]
+
+
+def test_plot_robustness_has_a_line_for_each_network() -> None:
+    for axis, (name, table) in zip(plot_robustness(SPOILT).axes, SPOILT.items(), strict=True):
+        assert axis.get_xlabel() == name
+        assert [line.get_label() for line in axis.lines] == ["one", "other"]
+        for line in axis.lines:
+            assert line.get_xdata().tolist() == table.index.tolist()
+            assert line.get_ydata().tolist() == table[line.get_label()].tolist()
