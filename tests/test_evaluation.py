@@ -211,6 +211,7 @@ def test_calibration_against_numbers_worked_by_hand() -> None:
 
 
 def test_calibration_of_certainty_and_of_honest_guesses() -> None:
+    assert len(calibration(np.array([[1, 0], [0.95, 0.05]]), np.array([0, 1])).bins) == 1
     assert calibration(np.eye(3, dtype=np.float32), np.arange(3)).error == 0
     assert calibration(np.eye(3), np.array([1, 2, 0])).error == 1
     rng = np.random.default_rng(0)
