@@ -59,7 +59,7 @@ from mnist_nn.plots import (
 )
 from mnist_nn.preparation import ImageError, prepare_digit
 from mnist_nn.storage import MODELS_DIR, ModelError, load_model, model_card, save_model
-from mnist_nn.training import TrainingDiverged, gradient_descent, train, update
+from mnist_nn.training import TrainingDiverged, TrainingInterrupted, gradient_descent, train, update
 
 __all__ = [
     "DATA_DIR",
@@ -76,6 +76,7 @@ __all__ = [
     "Network",
     "Prediction",
     "TrainingDiverged",
+    "TrainingInterrupted",
     "backward_prop",
     "batches",
     "calibration",

@@ -126,18 +126,23 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
     history : pandas.DataFrame
         What `gradient_descent` or `train` returned.
     """
-    figure, axes = _figure(1, 2, (11, 3.8))
+    figure, axes = _figure(
+        1, 2, (11, 3.8), left=0.06, right=0.98, bottom=0.16, top=0.84, wspace=0.2
+    )
+    figure.set_layout_engine("none")  # see `plot_prediction`; this one is drawn during training
     for axis, measure in zip(axes, ("loss", "accuracy"), strict=True):
         for part, color, style in (("train", _VERMILION, "--"), ("validation", _BLUE, "-")):
             if f"{part}_{measure}" in history:
                 line = history[f"{part}_{measure}"]
                 axis.plot(line.index, line, style, color=color, label=part, linewidth=2)
-        axis.set(xlabel=history.index.name, title=measure)
+        axis.set(xlabel=history.index.name)
+        axis.set_title(measure, y=1)  # where else it would be is worked out at every drawing
         axis.grid(alpha=0.3)
     losses, accuracies = axes
-    losses.set_yscale("log")  # else all that happens after the first epochs is a flat line
+    # Else all that happens after the first epochs is a flat line.
+    losses.set_yscale("log", subs=[2, 5])
     losses.yaxis.set_major_formatter("{x:g}")
-    losses.yaxis.set_minor_formatter("")
+    losses.yaxis.set_minor_formatter("{x:g}")
     accuracies.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     if "validation_loss" in history:
         best = history.index[int(history["validation_loss"].argmin())]

@@ -3,7 +3,8 @@
 import math
 import numbers
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -24,6 +25,7 @@ from mnist_nn.network import (
 )
 from mnist_nn.optimizers import SGD, Adam, Schedule, constant
 from mnist_nn.parallel import over_rows
+from mnist_nn.plots import plot_history
 from mnist_nn.progress import Progress
 
 if TYPE_CHECKING:
@@ -54,6 +56,36 @@ class TrainingDiverged(ArithmeticError):
             "network is the .network of this exception)"
         )
         self.network = network
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Training was interrupted, by Ctrl-C or by the button that interrupts the kernel.
+
+    Attributes
+    ----------
+    network : Network
+        What training would have returned, had it ended with the history's last epoch; or the
+        network after the last full iteration.
+    history : pandas.DataFrame
+        The history so far.
+    """
+
+    def __init__(self, network: Network, history: "pd.DataFrame") -> None:
+        done = history.index[-1] if len(history) else 0
+        super().__init__(
+            f"stopped after {history.index.name} {done}; after `import sys`, the network and the "
+            "history so far are sys.last_value.network and sys.last_value.history"
+        )
+        self.network, self.history = network, history
+
+
+@contextmanager
+def _kept(result: "Callable[[], tuple[Network, pd.DataFrame]]") -> Iterator[None]:
+    """Hand what there is over to who interrupts."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise TrainingInterrupted(*result()) from None
 
 
 def update(network: Network, gradients: Gradients, learning_rate: float) -> Network:
@@ -105,17 +137,21 @@ def gradient_descent(
     ------
     TrainingDiverged
         When the loss or a parameter stops being finite.
+    TrainingInterrupted
+        When interrupted from the keyboard.
     ValueError
         If X, Y and the network do not fit each other, or a number is out of range.
     """
     _check_numbers(learning_rate, iterations=iterations, report_every=report_every)
     X = _checked(X, Y, network)
     network = _copy(network)
-    previous, rows, start = network, [], time.perf_counter()
+    previous = network
     with (
-        Progress(iterations, "iteration", shown=progress) as shown,
+        Progress(iterations, "iteration", shown=progress, plot=plot_history) as shown,
         np.errstate(over="ignore", invalid="ignore"),
+        _kept(lambda: (network, shown.history())),
     ):
+        start = time.perf_counter()
         for iteration in range(iterations + 1):
             probabilities, gradients = _gradients(network, X, Y)
             # Where a probability is not finite, the gradient of the last biases is not.
@@ -123,7 +159,7 @@ def gradient_descent(
                 raise TrainingDiverged(f"iteration {iteration}", learning_rate, previous)
             if iteration % report_every == 0 or iteration == iterations:
                 loss, accuracy = _score(probabilities, Y)
-                rows.append(
+                shown.show(
                     {
                         "iteration": iteration,
                         "train_loss": loss,
@@ -131,10 +167,9 @@ def gradient_descent(
                         "seconds": time.perf_counter() - start,
                     }
                 )
-                shown.show(rows[-1])
             if iteration < iterations:
                 previous, network = network, update(network, gradients, learning_rate)
-    return network, _history(rows)
+    return network, shown.history()
 
 
 def train(
@@ -221,6 +256,8 @@ def train(
     ------
     TrainingDiverged
         When a loss or a parameter stops being finite.
+    TrainingInterrupted
+        When interrupted from the keyboard.
     ValueError
         If X, Y and the network do not fit each other, a number is out of range (of schedule's too),
         augment returns no such digits, the optimizer is unknown, there is momentum for Adam, or
@@ -261,7 +298,7 @@ def train(
                 f"{type(validation).__name__}; split_validation makes one"
             )
         validation = _checked(*validation, network), validation[1]
-    network = _copy(network)  # which the optimiser then changes in place
+    previous, network = network, _copy(network)  # which the optimiser then changes in place
     step = (
         SGD(network, momentum=momentum, weight_decay=weight_decay).step
         if optimizer == "sgd"
@@ -271,14 +308,14 @@ def train(
     # Apart from rng, so that the digits come in the same order with noise and without.
     seed = rng.spawn(1)[0].integers(2**63, size=2).tolist()
     buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
-    best, best_loss, best_epoch = network, np.inf, 0
-    rows, start = [], time.perf_counter()
+    best, best_loss, best_epoch = previous, np.inf, 0
     with (
-        Progress(epochs, "epoch", shown=progress) as shown,
+        Progress(epochs, "epoch", shown=progress, plot=plot_history) as shown,
         np.errstate(over="ignore", invalid="ignore"),
+        _kept(lambda: (previous if patience is None else best, shown.history())),
     ):
+        start = time.perf_counter()
         for epoch in range(1, epochs + 1):
-            previous = _copy(network)
             probabilities, labels = [], []
             for batch in batches(len(Y), batch_size, rng=rng):
                 # Always into the same memory, which the cache still holds; the default mode would
@@ -303,14 +340,14 @@ def train(
                 row |= {"validation_loss": loss, "validation_accuracy": accuracy}
             if not _is_finite(network, row["train_loss"], loss):
                 raise TrainingDiverged(f"epoch {epoch}", learning_rate, previous)
-            rows.append({**row, "seconds": time.perf_counter() - start})
-            shown.show(rows[-1])
+            previous = _copy(network)
+            shown.show({**row, "seconds": time.perf_counter() - start})
             if patience is not None:
                 if loss < best_loss:
                     best, best_loss, best_epoch = _copy(network), loss, epoch
                 elif epoch - best_epoch >= patience:
                     break
-    return (network if patience is None else best), _history(rows)
+    return (network if patience is None else best), shown.history()
 
 
 def _check_numbers(learning_rate: float, **counts: int) -> None:
@@ -400,11 +437,3 @@ def _score(probabilities: Floats, Y: Integers) -> tuple[float, float]:
 
 def _is_finite(network: Network, *others: float) -> bool:
     return all(np.isfinite(array).all() for array in [*network.w, *network.b, np.array(others)])
-
-
-def _history(rows: list[dict[str, float]]) -> "pd.DataFrame":
-    """Make one table of the rows, indexed by the first column."""
-    import pandas as pd
-
-    table = pd.DataFrame(rows)
-    return table.set_index(table.columns[0])

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from mnist_nn import (
     TrainingDiverged,
+    TrainingInterrupted,
     backward_prop,
     cross_entropy,
     deform,
@@ -306,6 +307,56 @@ def test_divergence_keeps_the_steps_before_it(blobs) -> None:
         gradient_descent(start, *blobs, iterations=2000, learning_rate=1e6, progress=False)
     assert not (e.value.network.w[0] == start.w[0]).all()
     assert all(np.isfinite(p).all() for p in [*e.value.network.w, *e.value.network.b])
+
+
+def interrupt_after(calls, function):
+    """Make a function that a person interrupts when it is called once more."""
+    counted = iter(range(calls))
+
+    def interrupted(first, *others):
+        if next(counted, None) is None:
+            raise KeyboardInterrupt
+        return function(first, *others)
+
+    return interrupted
+
+
+@pytest.mark.parametrize("patience", [None, 9])
+def test_interrupted_training_hands_over_the_epochs_that_it_finished(blobs, patience) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    # With wrong labels to judge by, the best of three epochs is the first.
+    validation = blobs[0], np.roll(blobs[1], 1)
+    settings = SETTINGS | {"validation": validation, "patience": patience}
+    # Of the five steps of the fourth epoch two are done.
+    augment = interrupt_after(3 * 5 + 2, lambda X, _: X)
+    with pytest.raises(TrainingInterrupted, match="stopped after epoch 3;") as e:
+        train(start, *blobs, **settings, augment=augment)
+    network, history = train(start, *blobs, **settings | {"epochs": 3})
+    assert history["validation_loss"].idxmin() < 3
+    for came, expected in zip(e.value.network.w, network.w, strict=True):
+        assert np.array_equal(came, expected)
+    columns = [name for name in history if name != "seconds"]
+    pd.testing.assert_frame_equal(e.value.history[columns], history[columns])
+    assert isinstance(e.value, KeyboardInterrupt)  # no "except Exception" may swallow it
+
+
+def test_interrupted_before_the_first_epoch_there_is_the_start(blobs) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    augment = interrupt_after(2, lambda X, _: X)
+    with pytest.raises(TrainingInterrupted, match="stopped after epoch 0;") as e:
+        train(start, *blobs, **SETTINGS, augment=augment)
+    assert np.array_equal(e.value.network.w[0], start.w[0])
+    assert e.value.history.empty
+
+
+def test_interrupted_gradient_descent_hands_over_its_steps(blobs, monkeypatch) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    network, _ = gradient_descent(start, *blobs, iterations=27, progress=False)
+    monkeypatch.setattr(training, "update", interrupt_after(27, training.update))
+    with pytest.raises(TrainingInterrupted, match="stopped after iteration 20;") as e:
+        gradient_descent(start, *blobs, iterations=50, progress=False)
+    assert np.array_equal(e.value.network.w[0], network.w[0])
+    assert e.value.history.index.tolist() == [0, 10, 20]
 
 
 @pytest.mark.parametrize(
