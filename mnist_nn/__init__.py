@@ -4,6 +4,8 @@
 >>> predict_index(42)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from mnist_nn.augmentation import deform, random_warps, warp
 from mnist_nn.data import (
     DATA_DIR,
@@ -61,6 +63,9 @@ from mnist_nn.preparation import ImageError, prepare_digit
 from mnist_nn.storage import MODELS_DIR, ModelError, load_model, model_card, save_model
 from mnist_nn.training import TrainingDiverged, TrainingInterrupted, gradient_descent, train, update
 
+if TYPE_CHECKING:
+    from mnist_nn.canvas import DigitCanvas
+
 __all__ = [
     "DATA_DIR",
     "DIGESTS",
@@ -68,6 +73,7 @@ __all__ = [
     "MODELS_DIR",
     "Calibration",
     "DataError",
+    "DigitCanvas",
     "DownloadError",
     "Evaluation",
     "Gradients",
@@ -126,3 +132,12 @@ __all__ = [
     "update",
     "warp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Widgets take longer to load than all the rest, and few need one.
+    if name == "DigitCanvas":
+        from mnist_nn.canvas import DigitCanvas
+
+        return DigitCanvas
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

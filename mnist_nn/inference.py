@@ -81,9 +81,8 @@ def predict_index(
     check_network(network)
     x, y = X[position : position + 1], Y[position : position + 1]
     check_labels(y, 1, network.neuron_layers[-1])
-    probabilities = forward_prop(network, x)[-1][0]
-    prediction = Prediction(int(np.argmax(probabilities)), int(Y[position]), probabilities)
-    _show(plot_prediction(X[position], probabilities, prediction.label))
+    prediction = read_digit(network, x, int(Y[position]))
+    _show(plot_prediction(X[position], prediction.probabilities, prediction.label))
     return prediction
 
 
@@ -110,9 +109,15 @@ def predict_image(image: Picture, network: Network | None = None) -> Prediction:
     check_network(network)
     picture = read_picture(image)
     x = prepare_digit(picture).reshape(1, -1)
+    prediction = read_digit(network, x)
+    _show(plot_prediction(x[0], prediction.probabilities, picture=picture))
+    return prediction
+
+
+def read_digit(network: Network, x: Floats, label: int | None = None) -> Prediction:
+    """Ask a network about one digit, a row of shape ``(1, 784)``."""
     probabilities = forward_prop(network, x)[-1][0]
-    _show(plot_prediction(x[0], probabilities, picture=picture))
-    return Prediction(int(np.argmax(probabilities)), None, probabilities)
+    return Prediction(int(np.argmax(probabilities)), label, probabilities)
 
 
 def _show(figure: "Figure") -> None:

@@ -1,6 +1,6 @@
 """Digits that no one wrote, for the tests: brush strokes and fonts, as a camera would see them.
 
-``uv run tests/drawn.py`` makes the sheet of them that notebook 06 reads.
+``uv run tests/drawn.py`` makes the pictures of them in ``data`` that notebook 06 reads.
 """
 
 import io
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 SIZE = 400
-SHEET = Path(__file__).resolve().parent.parent / "data" / "drawn_digits.jpg"
+DATA = Path(__file__).resolve().parent.parent / "data"
 FONTS = [
     *("DejaVuSans", "DejaVuSansMono", "DejaVuSerif", "DejaVuSans-Bold", "DejaVuSerif-Italic"),
     *("STIXGeneral", "cmr10", "cmss10", "cmtt10"),
@@ -200,3 +200,19 @@ def pasted(digit, rng):
     top, left = rng.integers(0, len(page) - side + 1, 2)
     page[top : top + side, left : left + side] = np.clip(np.asarray(image), 0, 1)
     return Image.fromarray(np.uint8(250 - 220 * page))
+
+
+def main():
+    """Take one picture of a 5, and six of each digit on one sheet, all of them of strokes."""
+    rng = np.random.default_rng(20)
+    five = brushed(5, rng, height=230, width=12)
+    photographed(five, rng, light_on_dark=False).save(DATA / "digit_photo.jpg", quality=85)
+    sheet = Image.new("RGB", (10 * 120, 6 * 120))
+    for row, digit in np.ndindex(6, 10):
+        picture = photographed(brushed(digit, rng), rng).resize((120, 120))
+        sheet.paste(picture, (120 * digit, 120 * row))
+    sheet.save(DATA / "digit_sheet.jpg", quality=85)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+// What DigitCanvas shows in the notebook: paper, two buttons, the pixels that the network sees, and
+// its answer. It draws and displays only: strokes go to Python, and what Python makes of them comes
+// back in `seen` and `probabilities`.
+
+const BRUSH = 1 / 14; // of the side of the paper, as in canvas.py
+const KEY_STEP = 1 / 40;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+const STYLE = `
+  .mnist-canvas {
+    --ink: var(--vscode-foreground, var(--jp-ui-font-color1, var(--colab-primary-text-color, CanvasText)));
+    --paper: var(--vscode-editor-background, var(--jp-layout-color1, var(--colab-primary-surface-color, Canvas)));
+    display: flex; flex-wrap: wrap; gap: 24px; align-items: flex-start; width: max-content;
+    max-width: 100%; padding: 8px; box-sizing: border-box;
+    color: var(--ink); background: var(--paper); font: 14px system-ui, sans-serif;
+  }
+  .mnist-canvas svg, .mnist-canvas canvas { display: block; border: 1px solid #888; border-radius: 4px; }
+  .mnist-canvas svg { width: 280px; height: 280px; touch-action: none; cursor: crosshair; }
+  .mnist-canvas canvas { width: 140px; height: 140px; image-rendering: pixelated; background: white; }
+  .mnist-canvas polyline {
+    fill: none; stroke: currentColor; stroke-linecap: round; stroke-linejoin: round;
+    stroke-width: ${BRUSH};
+  }
+  .mnist-canvas circle { fill: #0072b2; visibility: hidden; }
+  .mnist-canvas svg:focus-visible circle { visibility: visible; }
+  .mnist-canvas svg:focus { outline: none; }
+  .mnist-canvas :focus-visible, .mnist-canvas svg:focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
+  .mnist-canvas p { margin: 0 0 8px; }
+  .mnist-canvas .buttons { display: flex; gap: 8px; margin-top: 8px; }
+  .mnist-canvas button {
+    font: inherit; color: inherit; background: transparent; border: 1px solid #888;
+    border-radius: 4px; padding: 4px 14px; cursor: pointer;
+  }
+  .mnist-canvas button:disabled { opacity: 0.5; cursor: default; }
+  .mnist-canvas output { display: block; min-height: 1.3em; margin-bottom: 8px; font-weight: 600; }
+  .mnist-canvas .bars {
+    display: grid; grid-template-columns: 1ch 160px 5ch; gap: 5px 8px; align-items: center;
+    font-variant-numeric: tabular-nums;
+  }
+  .mnist-canvas .bar { height: 16px; background: color-mix(in srgb, currentColor 12%, transparent); }
+  .mnist-canvas .bar div { height: 100%; width: 0; background: #888; }
+  .mnist-canvas .bar .best { background: #0072b2; }
+`;
+
+function percent(probability) {
+  return `${(100 * probability).toFixed(probability < 0.995 ? 0 : 1)}%`;
+}
+
+function render({ model, el }) {
+  el.innerHTML = `
+    <style>${STYLE}</style>
+    <div class="mnist-canvas" role="group" aria-label="Digit canvas">
+      <div>
+        <p>draw a digit</p>
+        <svg viewBox="0 0 1 1" tabindex="0" role="application" aria-label="Paper. Draw a digit with
+          mouse, finger or pen. Or with the keyboard: arrow keys move the pen, the space bar puts it
+          down and lifts it."><g></g><circle r="0.02"></circle></svg>
+        <div class="buttons">
+          <button type="button" title="Ctrl+Z on the paper">Undo</button>
+          <button type="button" title="Escape on the paper">Clear</button>
+        </div>
+      </div>
+      <div>
+        <p>what the network sees</p>
+        <canvas width="28" height="28" role="img" aria-label="The drawing in 28 by 28 pixels, as the
+          network sees it"></canvas>
+      </div>
+      <div>
+        <output aria-live="polite"></output>
+        <div class="bars" role="img"></div>
+      </div>
+    </div>`;
+  const [paper, lines, cursor, canvas, answer, bars] = [
+    "svg", "g", "circle", "canvas", "output", ".bars",
+  ].map((selector) => el.querySelector(selector));
+  const [undoButton, clearButton] = el.querySelectorAll("button");
+  for (const focusable of [paper, undoButton, clearButton]) {
+    focusable.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes an "a" for a new cell
+  }
+  let stroke = null; // the one that is being drawn
+  let pen = [0.5, 0.5]; // of the keyboard
+
+  function setStrokes(strokes) {
+    stroke = null;
+    model.set("strokes", strokes);
+    model.save_changes();
+  }
+  const undo = () => setStrokes(model.get("strokes").slice(0, -1));
+  const clear = () => setStrokes([]);
+
+  function finish() {
+    if (stroke) setStrokes([...model.get("strokes"), stroke]);
+  }
+
+  function showStrokes() {
+    const strokes = model.get("strokes");
+    lines.replaceChildren(
+      ...[...strokes, ...(stroke ? [stroke] : [])].map((points) => {
+        const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+        // A dot is a line as well: from its point to its point.
+        line.setAttribute("points", [points[0], ...points].join(" "));
+        return line;
+      }),
+    );
+    cursor.setAttribute("cx", pen[0]);
+    cursor.setAttribute("cy", pen[1]);
+    undoButton.disabled = clearButton.disabled = strokes.length === 0;
+  }
+
+  function showSeen() {
+    const seen = model.get("seen");
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(28, 28); // black, and transparent where there is no ink
+    for (let i = 0; i < seen.byteLength; i++) image.data[4 * i + 3] = seen.getUint8(i);
+    context.putImageData(image, 0, 0);
+  }
+
+  function showAnswer() {
+    const probabilities = model.get("probabilities");
+    const best = probabilities.indexOf(Math.max(...probabilities));
+    answer.textContent = model.get("message");
+    bars.setAttribute(
+      "aria-label",
+      ["Probabilities:", ...probabilities.map((p, digit) => `${digit}: ${percent(p)}`)].join(" "),
+    );
+    bars.innerHTML = Array.from({ length: 10 }, (_, digit) => {
+      const p = probabilities[digit] ?? 0;
+      return `<span>${digit}</span>
+        <div class="bar"><div class="${digit === best ? "best" : ""}" style="width: ${100 * p}%"></div></div>
+        <span>${p >= 0.005 ? percent(p) : ""}</span>`;
+    }).join("");
+  }
+
+  function positionOf(event) {
+    const box = paper.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map(
+      (value) => Math.round(1e4 * Math.min(Math.max(value, 0), 1)) / 1e4,
+    );
+  }
+
+  paper.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || stroke) return;
+    paper.setPointerCapture(event.pointerId); // a stroke that leaves the paper goes on
+    stroke = [positionOf(event)];
+    showStrokes();
+  });
+  paper.addEventListener("pointermove", (event) => {
+    if (!stroke || !paper.hasPointerCapture(event.pointerId)) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    stroke.push(...(events.length ? events : [event]).map(positionOf));
+    showStrokes();
+  });
+  paper.addEventListener("pointerup", finish);
+  paper.addEventListener("pointercancel", finish);
+  paper.addEventListener("blur", finish);
+  paper.addEventListener("keydown", (event) => {
+    const arrow = ARROWS[event.key];
+    if (arrow) {
+      pen = pen.map((value, i) => Math.min(Math.max(value + arrow[i] * KEY_STEP, 0), 1));
+      if (stroke) stroke.push(pen);
+      showStrokes();
+    } else if (event.key === " ") {
+      if (stroke) finish();
+      else stroke = [pen];
+      showStrokes();
+    } else if (event.key === "Escape") clear();
+    else if (event.key === "z" && (event.ctrlKey || event.metaKey)) undo();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  undoButton.addEventListener("click", undo);
+  clearButton.addEventListener("click", clear);
+
+  const shows = { strokes: showStrokes, seen: showSeen, probabilities: showAnswer, message: showAnswer };
+  for (const [name, show] of Object.entries(shows)) {
+    model.on(`change:${name}`, show);
+    show();
+  }
+  return () => {
+    for (const [name, show] of Object.entries(shows)) model.off(`change:${name}`, show);
+  };
+}
+
+export default { render };

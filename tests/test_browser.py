@@ -1,0 +1,221 @@
+"""The canvas as a person meets it: in JupyterLab, in a browser, with a pointer and with keys."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PICTURES = REPOSITORY / "build"  # kept, for people to look at
+BROWSER = next(
+    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="there is no Chromium, chromium, on the PATH"),
+]
+
+ONE = [[(0.5, 0.2), (0.5, 0.8)]]
+SEVEN = [[(0.28, 0.25), (0.7, 0.25), (0.45, 0.82)]]
+ZERO = [
+    [
+        (0.5, 0.2),
+        (0.36, 0.3),
+        (0.32, 0.5),
+        (0.38, 0.7),
+        (0.5, 0.8),
+        (0.63, 0.7),
+        (0.68, 0.5),
+        (0.64, 0.3),
+        (0.5, 0.2),
+    ]
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """JupyterLab on a copy of the repository, with settings of its own: the address."""
+    folder = tmp_path_factory.mktemp("lab")
+    for name in ("mnist_nn", "notebooks", "data", "models"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    home = {
+        "HOME": str(folder),
+        "PYTHONPATH": str(folder),
+        "JUPYTER_RUNTIME_DIR": str(folder / "run"),
+    }
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"),
+        *("--ServerApp.token=", f"--ServerApp.root_dir={folder}", "--expose-app-in-browser"),
+    ]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command, env=os.environ | home, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while not (running := list((folder / "run").glob("jpserver-*.json"))):
+            assert server.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, "JupyterLab has not started"
+            time.sleep(0.2)
+        yield json.loads(running[0].read_text())["url"]
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def page(lab: str) -> Iterator[Page]:
+    """Notebook 06 in the browser, all its cells run."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{lab}lab/tree/notebooks/06_your_own_digits.ipynb?reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_function("window.jupyterapp?.commands.hasCommand('notebook:run-all-cells')")
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        page.locator(".mnist-canvas").wait_for(timeout=60_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def canvas(page: Page) -> Locator:
+    """The canvas, with nothing on it."""
+    canvas = page.locator(".mnist-canvas")
+    canvas.scroll_into_view_if_needed()
+    if canvas.get_by_role("button", name="Clear").is_enabled():
+        canvas.get_by_role("button", name="Clear").click()
+    expect(canvas.locator("output")).to_have_text("Nothing drawn yet")
+    return canvas
+
+
+def draw(page: Page, canvas: Locator, strokes: Any) -> None:
+    box = canvas.locator("svg").bounding_box()
+    for stroke in strokes:
+        at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        page.mouse.move(*at[0])
+        page.mouse.down()
+        for x, y in at[1:]:
+            page.mouse.move(x, y, steps=8)
+        page.mouse.up()
+
+
+def keep(canvas: Locator, name: str) -> None:
+    PICTURES.mkdir(exist_ok=True)
+    canvas.screenshot(path=PICTURES / f"canvas_{name}.png")
+
+
+def says(canvas: Locator, text: str) -> None:
+    expect(canvas.locator("output")).to_have_text(text)
+
+
+def strokes_of(canvas: Locator) -> int:
+    return canvas.locator("polyline").count()
+
+
+@pytest.mark.parametrize(("digit", "strokes"), [(1, ONE), (7, SEVEN), (0, ZERO)])
+def test_a_drawn_digit_is_read(page: Page, canvas: Locator, digit: int, strokes: Any) -> None:
+    draw(page, canvas, strokes)
+    says(canvas, f"The network reads a {digit}")
+    bars = canvas.get_by_role("img", name="Probabilities")
+    assert re.search(rf"{digit}: (9\d|100\.0|99\.\d)%", bars.get_attribute("aria-label"))
+    # What the network sees is there as well: ink in the middle, none in the corners.
+    alpha = canvas.locator("canvas").evaluate(
+        "canvas => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data]"
+    )[3::4]
+    assert max(alpha) > 200
+    assert alpha[0] == alpha[27] == alpha[-28] == alpha[-1] == 0
+    keep(canvas, str(digit))
+
+
+def test_undo_and_clear(page: Page, canvas: Locator) -> None:
+    undo, clear = (canvas.get_by_role("button", name=name) for name in ("Undo", "Clear"))
+    expect(undo).to_be_disabled()
+    expect(clear).to_be_disabled()
+    draw(page, canvas, SEVEN)
+    says(canvas, "The network reads a 7")
+    draw(page, canvas, [[(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)], [(0.1, 0.9), (0.9, 0.9)]])
+    assert strokes_of(canvas) == 3
+    undo.click()
+    undo.click()
+    assert strokes_of(canvas) == 1
+    says(canvas, "The network reads a 7")
+    clear.click()
+    assert strokes_of(canvas) == 0
+    says(canvas, "Nothing drawn yet")
+    expect(clear).to_be_disabled()
+
+
+def test_keys_draw_too(page: Page, canvas: Locator) -> None:
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    paper = canvas.get_by_role("application", name="Paper")
+    paper.focus()
+    for key in [*["ArrowUp"] * 10, " ", *["ArrowDown"] * 20]:
+        page.keyboard.press(key)
+    keep(canvas, "keys")  # the pen can be seen
+    page.keyboard.press(" ")
+    says(canvas, "The network reads a 1")
+    page.keyboard.press("Control+z")
+    says(canvas, "Nothing drawn yet")
+    page.keyboard.press(" ")
+    page.keyboard.press(" ")
+    assert strokes_of(canvas) == 1
+    page.keyboard.press("a")  # a cell above, were this not the paper's
+    page.keyboard.press("Escape")
+    says(canvas, "Nothing drawn yet")
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    # The buttons are reached with the tabulator.
+    draw(page, canvas, ONE)
+    says(canvas, "The network reads a 1")
+    paper.focus()
+    page.keyboard.press("Tab")
+    expect(canvas.get_by_role("button", name="Undo")).to_be_focused()
+    page.keyboard.press("Enter")
+    says(canvas, "Nothing drawn yet")
+
+
+def test_the_answer_comes_within_a_tenth_of_a_second(page: Page, canvas: Locator) -> None:
+    canvas.evaluate("""canvas => {
+        const [paper, output] = ["svg", "output"].map((name) => canvas.querySelector(name));
+        paper.addEventListener("pointerup", () => (window.ended = performance.now()));
+        new MutationObserver(() => (window.answered = performance.now()))
+            .observe(output, { childList: true });
+    }""")
+    milliseconds = []
+    for _ in range(5):
+        draw(page, canvas, SEVEN)
+        says(canvas, "The network reads a 7")
+        milliseconds.append(page.evaluate("window.answered - window.ended"))
+        canvas.get_by_role("button", name="Clear").click()
+        says(canvas, "Nothing drawn yet")
+    print(f"from the end of a stroke to the answer: {sorted(milliseconds)} ms")
+    assert 0 < sorted(milliseconds)[2] <= 100
+
+
+def test_ink_and_paper_follow_the_theme(page: Page, canvas: Locator) -> None:
+    def brightness(theme: str) -> tuple[float, float]:
+        page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+        )
+        page.locator("#jupyterlab-splash").wait_for(state="detached")
+        keep(canvas, theme.split()[-1].lower())
+        read = "(element, name) => getComputedStyle(element)[name].match(/\\d+/g).slice(0, 3)"
+        ink = canvas.locator("polyline").evaluate(read, "stroke")
+        paper = canvas.evaluate(read, "backgroundColor")
+        return sum(map(int, ink)), sum(map(int, paper))
+
+    draw(page, canvas, SEVEN)
+    says(canvas, "The network reads a 7")
+    dark_ink, dark_paper = brightness("JupyterLab Dark")
+    light_ink, light_paper = brightness("JupyterLab Light")
+    assert dark_ink - dark_paper > 300
+    assert light_paper - light_ink > 300
