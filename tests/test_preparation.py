@@ -29,7 +29,9 @@ def read(images):
 def accuracy(draw, number):
     rng = np.random.default_rng(0)
     labels = np.arange(number) % 10
-    return get_accuracy(read(draw(digit, rng) for digit in labels), labels)
+    found = get_accuracy(read(draw(digit, rng) for digit in labels), labels)
+    print(f"{number} drawn digits: {found:.1%}")
+    return found
 
 
 def test_drawn_digits_are_read() -> None:
