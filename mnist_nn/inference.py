@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mnist_nn.data import Labels, Pixels, Split, load_split
-from mnist_nn.network import Floats, Network, check_labels, check_network, forward_prop
+from mnist_nn.evaluation import make_probabilities
+from mnist_nn.network import Floats, Network, check_labels, check_network
 from mnist_nn.plots import plot_prediction
 from mnist_nn.preparation import Picture, prepare_digit, read_picture
 from mnist_nn.progress import in_notebook
@@ -116,7 +117,7 @@ def predict_image(image: Picture, network: Network | None = None) -> Prediction:
 
 def read_digit(network: Network, x: Floats, label: int | None = None) -> Prediction:
     """Ask a network about one digit, a row of shape ``(1, 784)``."""
-    probabilities = forward_prop(network, x)[-1][0]
+    probabilities = make_probabilities(network, x)[0]
     return Prediction(int(np.argmax(probabilities)), label, probabilities)
 
 

@@ -7,11 +7,14 @@ layer ``z = W·x + b``, where ``W`` is the transpose of ``w``.
 
 import numbers
 from collections.abc import Sequence
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, repeat
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mnist_nn.parallel import one_blas_thread, share
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Integers: TypeAlias = NDArray[np.integer[Any]]
@@ -129,11 +132,12 @@ def softmax(Z: Floats) -> Floats:
 
 
 def matmul(A: Floats, B: Floats) -> Floats:
-    """Multiply two matrices, ``A @ B``, as a stack of small products where that is faster.
+    """Multiply two matrices, ``A @ B``, in parts where that is faster.
 
     OpenBLAS first copies both matrices into an order of its own, unless the product is small: up to
     100³ multiplications, and on some processors up to 1200 results. For a layer of ten neurons the
-    copy takes longer than the product, and blocks of sixty rows do without it.
+    copy takes longer than the product, and blocks of sixty rows do without it. A large product is
+    shared by the cores: each 300³ multiplications are worth a thread.
     """
     (m, k), n, rows = A.shape, B.shape[1], 60
     product: Floats
@@ -144,6 +148,16 @@ def matmul(A: Floats, B: Floats) -> Floats:
         # The sum over k in blocks: each gives a part of every number of the product.
         parts = A.T.reshape(-1, rows, m).swapaxes(1, 2) @ B.reshape(-1, rows, n)
         product = parts.sum(axis=0)
+    elif m * k * n >= 2 * 300**3:
+        # The rows of A or the columns of B in parts: each gives as much of the product.
+        product = np.empty((m, n), np.result_type(A, B))
+        with one_blas_thread() as cores:
+            cut = partial(np.array_split, indices_or_sections=min(cores, m * k * n // 300**3))
+            if n > m:
+                shares = zip(repeat(A), cut(B, axis=1), cut(product, axis=1), strict=False)
+            else:
+                shares = zip(cut(A), repeat(B), cut(product), strict=False)
+            share([partial(np.matmul, *arrays) for arrays in shares])
     else:
         product = A @ B
     return product
@@ -377,7 +391,7 @@ def backward_prop(
             if dropout:
                 A = A * A.dtype.type(1 - dropout)  # as it came from the activation function
             slope = A > 0 if network.activation == "relu" else A * (1 - A)
-            dZ = (dZ @ network.w[layer].T) * slope
+            dZ = matmul(dZ, network.w[layer].T) * slope
             if dropout:
                 dZ /= A.dtype.type(1 - dropout)
     return Gradients(dw, db)

@@ -1,38 +1,42 @@
-"""Use every core: NumPy computes in several threads at once, each on digits of its own."""
+"""Use every core: NumPy computes in several threads at once, and none of them waits by spinning.
+
+A BLAS that spreads a product over the cores lets its threads spin until the last one is done. As
+soon as another process wants one of the cores, they spend nearly all their time on that. Here BLAS
+keeps to one thread, and threads of our own share the work, which sleep while they have none.
+"""
 
 import math
 import os
-from collections.abc import Callable
-from contextvars import Context, copy_context
-from functools import cache
-from itertools import repeat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import copy_context
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 
 BLOCK = 3840
-"""The most rows in a slice: worth a thread, and few enough to bound the memory that it takes."""
+"""The most rows in a slice: few enough to bound the memory that it takes."""
 
-_limits_blas = Lock()
+_PAIR, _FOUR = 1024, 2048  # from so many rows on, two or four slices are each worth a thread
 
 
 def over_rows(function: Callable[[slice], T], rows: int) -> list[T]:
     """Call ``function`` on slices of at most `BLOCK` rows, on all cores at once.
 
-    NumPy lets other threads run while it computes, so that they share the element-wise work as well
-    as the products. Its BLAS, which by itself spreads only large products over the cores, is held
-    to one meanwhile (but for Apple's, which cannot be). The slices depend on ``rows`` alone: above
-    `BLOCK` rows, where there are several, the number of cores does not change the result.
+    The slices depend on ``rows`` alone: the number of cores does not change the result.
 
     Parameters
     ----------
     function : callable
-        Takes a slice. It runs in several threads: it must not change what another of them uses, and
-        not call ``over_rows`` for more than `BLOCK` rows itself.
+        Takes a slice. It runs in several threads: it must not change what another of them uses.
     rows : int
         How many there are: the slices together are ``slice(0, rows)``.
 
@@ -41,23 +45,115 @@ def over_rows(function: Callable[[slice], T], rows: int) -> list[T]:
     list
         What the calls returned, in the order of the slices.
     """
-    if rows <= BLOCK:
-        return [function(slice(0, rows))]
+    # Four slices, or eight, and so on: equal work for two or four cores. Sixties suit `matmul`.
+    number = 4 * math.ceil(rows / (4 * BLOCK)) if rows >= _FOUR else 2 if rows >= _PAIR else 1
+    size = 60 * math.ceil(rows / (60 * number)) or 1
+    slices = [slice(start, min(start + size, rows)) for start in range(0, rows or 1, size)]
+    return share([partial(function, part) for part in slices])
+
+
+def share(parts: Sequence[Callable[[], T]]) -> list[T]:
+    """Call each of the parts, on all cores at once, and return what they returned.
+
+    The caller works as well, from the first part on, while other threads begin with the last. What
+    none of them has begun when the caller gets there, it does itself: on a busy machine it waits
+    for nobody who is still waiting for a core. While any caller is in here, BLAS is held to one
+    thread (but for Apple's, which cannot be).
+    """
+    with one_blas_thread() as cores:
+        if cores == 1 or len(parts) == 1:
+            return [part() for part in parts]
+        helpers = _helpers(cores - 1)
+        futures: list[Future[T]] = []  # of all parts but the first
+        try:
+            # What np.errstate has set belongs to a context, which a thread does not inherit.
+            for part in reversed(parts[1:]):
+                futures.insert(0, helpers.submit(copy_context().run, part))
+            results = {0: parts[0]()}
+            for i, future in enumerate(futures, 1):
+                if future.cancel():
+                    results[i] = parts[i]()
+            return [
+                results[i] if i in results else futures[i - 1].result() for i in range(len(parts))
+            ]
+        finally:
+            for future in futures:
+                if not future.cancel():
+                    future.exception()  # waits: no part goes on once the caller has left
+
+
+_lock = Lock()
+_held = ExitStack()  # gives BLAS its threads back
+_holders = 0
+_cores = 1
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[int]:
+    """Hold BLAS to one thread, and tell how many threads may share the work in its place.
+
+    As many as BLAS would use, which follows ``OMP_NUM_THREADS`` and its kind, and no more than the
+    processors that this process may use.
+    """
+    global _holders, _cores
+    with _lock:
+        if _holders == 0:
+            counts = [library.num_threads or 1 for library in _blas().lib_controllers]
+            _cores = min([*counts, available_cores()])
+            _held.enter_context(_blas().limit(limits=1))
+        _holders += 1
+        cores = _cores
+    try:
+        yield cores
+    finally:
+        with _lock:
+            _holders -= 1
+            if _holders == 0:
+                _held.close()
+
+
+def available_cores() -> int:
+    """Count the processors that this process may use: those it is bound to, and its share of time.
+
+    A container that is allowed the time of one and a half processors gets two.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, math.ceil(min(_quotas(), default=cores))))
+
+
+@cache
+def _quotas(
+    membership: Path = Path("/proc/self/cgroup"), mount: Path = Path("/sys/fs/cgroup")
+) -> list[float]:
+    """Read how many processors' time each control group above this process is allowed (Linux)."""
+    quotas: list[float] = []
+    with suppress(OSError):
+        for line in membership.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers and "cpu" not in controllers.split(","):
+                continue
+            root = mount / controllers  # with version 2 the name is empty
+            # A container may see the name that its group has outside: then only the root is there.
+            for name in [group, *map(str, PurePosixPath(group).parents)]:
+                folder = root / name.strip("/")
+                files = ["cpu.cfs_quota_us", "cpu.cfs_period_us"] if controllers else ["cpu.max"]
+                # No file at the root, and "max" for no limit; -1 with version 1.
+                with suppress(OSError, ValueError):
+                    words = " ".join((folder / file).read_text() for file in files).split()
+                    quota, period = map(int, words)
+                    if quota > 0:
+                        quotas.append(quota / period)
+    return quotas
+
+
+@cache
+def _helpers(number: int) -> "ThreadPoolExecutor":
     from concurrent.futures import ThreadPoolExecutor
 
-    # Four slices, or eight, and so on: equal work for two or four cores. Sixties suit `matmul`.
-    number = 4 * math.ceil(rows / (4 * BLOCK))
-    size = 60 * math.ceil(rows / (60 * number))
-    slices = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
-
-    # What np.errstate has set belongs to a context, which a thread does not inherit.
-    contexts = [copy_context() for _ in slices]
-    with _limits_blas:
-        # As many threads as BLAS would use, which follows OMP_NUM_THREADS and its kind.
-        counts = [library.num_threads or 1 for library in _blas().lib_controllers]
-        cores = max(counts, default=os.cpu_count())
-        with _blas().limit(limits=1), ThreadPoolExecutor(cores) as threads:
-            return list(threads.map(Context.run, contexts, repeat(function), slices))
+    return ThreadPoolExecutor(number, thread_name_prefix="mnist_nn")
 
 
 @cache
@@ -65,3 +161,15 @@ def _blas() -> "ThreadpoolController":
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")
+
+
+def _start_afresh() -> None:
+    """Forget threads that a forked child does not have, and who held BLAS in its parent."""
+    global _lock, _holders
+    _helpers.cache_clear()
+    _lock, _holders = Lock(), 0
+    _held.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)

@@ -1,5 +1,6 @@
 """Show how training goes: a bar in a terminal, one picture redrawn in place in a notebook."""
 
+import html
 import io
 import sys
 import time
@@ -51,6 +52,7 @@ class Progress:
         self._bar: Any = None
         self._output: Any = None
         self._state = {unit: f"0 of {total}"}
+        self._trouble: dict[str, str] = {}  # with the picture
         if shown and in_notebook():
             from IPython.display import display
 
@@ -113,25 +115,37 @@ class Progress:
         return pd.DataFrame(self._rows or {self._unit: []}).set_index(self._unit)
 
     def _draw(self) -> None:
-        picture = self._table()
+        content = None
         if self._plot is not None and self._rows:
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-            figure, file = self._plot(self.history()), io.BytesIO()
-            figure.suptitle(self._text(), fontsize="medium")
-            figure.set_dpi(72)
-            FigureCanvasAgg(figure).print_png(file)  # savefig would draw it twice
-            picture = {"image/png": file.getvalue(), "text/plain": self._text()}
-        self._output.update(picture, raw=True)
+            try:
+                content = self._picture(self._plot(self.history()))
+            except Exception as error:  # whatever it is, it must not cost the training
+                self._plot = None
+                self._trouble["picture"] = f"not drawn, {type(error).__name__}: {error}"
+        self._output.update(content or self._table(), raw=True)
         self._drawings += 1
 
+    def _picture(self, figure: "Figure") -> dict[str, Any]:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        file = io.BytesIO()
+        figure.suptitle(self._text(), fontsize="medium")
+        figure.set_dpi(72)
+        FigureCanvasAgg(figure).print_png(file)  # savefig would draw it twice
+        return {"image/png": file.getvalue(), "text/plain": self._text()}
+
     def _table(self) -> dict[str, Any]:
-        names = "".join(f"<th>{name}</th>" for name in self._state)
-        figures = "".join(f"<td>{figure}</td>" for figure in self._state.values())
+        shown = {
+            name: html.escape(figure) for name, figure in (self._state | self._trouble).items()
+        }
+        names = "".join(f"<th>{name}</th>" for name in shown)
+        figures = "".join(f"<td>{figure}</td>" for figure in shown.values())
         return {
             "text/html": f"<table><tr>{names}</tr><tr>{figures}</tr></table>",
             "text/plain": self._text(),
         }
 
     def _text(self) -> str:
-        return ", ".join(f"{name} {figure}" for name, figure in self._state.items())
+        return ", ".join(
+            f"{name} {figure}" for name, figure in (self._state | self._trouble).items()
+        )

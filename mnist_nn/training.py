@@ -2,11 +2,13 @@
 
 import math
 import numbers
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import reduce
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
@@ -24,7 +26,7 @@ from mnist_nn.network import (
     forward_prop,
 )
 from mnist_nn.optimizers import SGD, Adam, Schedule, constant
-from mnist_nn.parallel import over_rows
+from mnist_nn.parallel import one_blas_thread, over_rows
 from mnist_nn.plots import plot_history
 from mnist_nn.progress import Progress
 
@@ -35,6 +37,9 @@ Optimizer: TypeAlias = Literal["sgd", "adam"]
 
 Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
 """Makes other digits of the same labels out of digits, such as `deform`."""
+
+
+_DEAF_SECONDS = 5  # that an interrupt may wait for the end of a step
 
 
 class TrainingDiverged(ArithmeticError):
@@ -79,13 +84,54 @@ class TrainingInterrupted(KeyboardInterrupt):
         self.network, self.history = network, history
 
 
-@contextmanager
-def _kept(result: "Callable[[], tuple[Network, pd.DataFrame]]") -> Iterator[None]:
-    """Hand what there is over to who interrupts."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise TrainingInterrupted(*result()) from None
+class _Interrupts:
+    """A context that hands over what training has when it is interrupted.
+
+    An interrupt that comes in the middle of an import, a drawing or a step would leave it half
+    done. So it is only noted, and takes effect in ``stop_if_interrupted``, or at the end. Where a
+    step never ends, one that comes later interrupts it all the same.
+    """
+
+    def __init__(self, result: "Callable[[], tuple[Network, pd.DataFrame]]") -> None:
+        self._result = result
+        self._first = math.inf  # when the first one came
+        self._last = False  # whether the result is being made
+        self._handler: Any = None
+
+    def __enter__(self) -> Self:
+        # Signals are for the main thread alone, and somebody else's handler stays.
+        if threading.current_thread() is threading.main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if handler is signal.default_int_handler:
+                self._handler = handler
+                signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._last = True
+            if self._first < math.inf or isinstance(error, KeyboardInterrupt):
+                cause = None if isinstance(error, KeyboardInterrupt) else error
+                raise TrainingInterrupted(*self._result()) from cause
+        finally:
+            if self._handler is not None:
+                signal.signal(signal.SIGINT, self._handler)
+
+    def stop_if_interrupted(self) -> None:
+        """Raise KeyboardInterrupt if an interrupt has come."""
+        if self._first < math.inf:
+            raise KeyboardInterrupt
+
+    def _note(self, *_: object) -> None:
+        now = time.monotonic()
+        self._first = min(self._first, now)
+        if now - self._first > _DEAF_SECONDS and not self._last:
+            raise KeyboardInterrupt
 
 
 def update(network: Network, gradients: Gradients, learning_rate: float) -> Network:
@@ -146,14 +192,18 @@ def gradient_descent(
     X = _checked(X, Y, network)
     network = _copy(network)
     previous = network
+    shown = Progress(iterations, "iteration", shown=progress, plot=plot_history)
+    interrupts = _Interrupts(lambda: (network, shown.history()))
     with (
-        Progress(iterations, "iteration", shown=progress, plot=plot_history) as shown,
+        interrupts,
+        shown,
+        one_blas_thread(),
         np.errstate(over="ignore", invalid="ignore"),
-        _kept(lambda: (network, shown.history())),
     ):
         start = time.perf_counter()
         for iteration in range(iterations + 1):
-            probabilities, gradients = _gradients(network, X, Y)
+            interrupts.stop_if_interrupted()
+            probabilities, gradients = _gradients(network, X.__getitem__, Y)
             # Where a probability is not finite, the gradient of the last biases is not.
             if not _is_finite(network, *gradients.db[-1]):
                 raise TrainingDiverged(f"iteration {iteration}", learning_rate, previous)
@@ -169,7 +219,7 @@ def gradient_descent(
                 )
             if iteration < iterations:
                 previous, network = network, update(network, gradients, learning_rate)
-    return network, shown.history()
+        return network, shown.history()
 
 
 def train(
@@ -309,21 +359,24 @@ def train(
     seed = rng.spawn(1)[0].integers(2**63, size=2).tolist()
     buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
     best, best_loss, best_epoch = previous, np.inf, 0
+    shown = Progress(epochs, "epoch", shown=progress, plot=plot_history)
     with (
-        Progress(epochs, "epoch", shown=progress, plot=plot_history) as shown,
+        _Interrupts(
+            lambda: (previous if patience is None else best, shown.history())
+        ) as interrupts,
+        shown,
+        one_blas_thread(),
         np.errstate(over="ignore", invalid="ignore"),
-        _kept(lambda: (previous if patience is None else best, shown.history())),
     ):
         start = time.perf_counter()
         for epoch in range(1, epochs + 1):
             probabilities, labels = [], []
             for batch in batches(len(Y), batch_size, rng=rng):
-                # Always into the same memory, which the cache still holds; the default mode would
-                # copy twice.
-                batch_X = np.take(X, batch, axis=0, out=buffer[: len(batch)], mode="clip")
+                interrupts.stop_if_interrupted()
                 labels.append(Y[batch])
+                digits = partial(_gather, X, batch, buffer)
                 of_batch, gradients = _gradients(
-                    network, batch_X, labels[-1], dropout, augment, [*seed, done]
+                    network, digits, labels[-1], dropout, augment, [*seed, done]
                 )
                 probabilities.append(of_batch)
                 # At the middle of each step: never quite 0, where nothing would be learned.
@@ -347,7 +400,7 @@ def train(
                     best, best_loss, best_epoch = _copy(network), loss, epoch
                 elif epoch - best_epoch >= patience:
                     break
-    return (network if patience is None else best), shown.history()
+        return (network if patience is None else best), shown.history()
 
 
 def _check_numbers(learning_rate: float, **counts: int) -> None:
@@ -391,9 +444,15 @@ def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
     return X.astype(network.w[0].dtype, order="C", copy=False)
 
 
+def _gather(X: Floats, batch: Integers, buffer: Floats, rows: slice) -> Floats:
+    """Copy some digits of a batch together."""
+    # Always into the same memory, which the cache still holds; the default mode would copy twice.
+    return np.take(X, batch[rows], axis=0, out=buffer[: len(batch)][rows], mode="clip")
+
+
 def _gradients(
     network: Network,
-    X: Floats,
+    digits: Callable[[slice], Floats],
     Y: Integers,
     dropout: float = 0.0,
     augment: Augment | None = None,
@@ -402,7 +461,7 @@ def _gradients(
     """Compute the probabilities of every row, and the gradients of the mean loss over all."""
 
     def of_some(rows: slice) -> tuple[Floats, Gradients]:
-        some_X, rng = X[rows], None
+        some_X, rng = digits(rows), None
         if dropout or augment is not None:
             # A source for each slice: threads would take from a common one in any order.
             rng = np.random.default_rng([*seed, rows.start])
