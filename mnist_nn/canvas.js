@@ -82,11 +82,15 @@ function render({ model, el }) {
 
   function setStrokes(strokes) {
     stroke = null;
-    model.set("strokes", strokes);
+    model.set({ strokes, changes: model.get("changes") + 1 });
     model.save_changes();
   }
-  const undo = () => setStrokes(model.get("strokes").slice(0, -1));
-  const clear = () => setStrokes([]);
+  function undo() {
+    if (model.get("strokes").length) setStrokes(model.get("strokes").slice(0, -1));
+  }
+  function clear() {
+    if (model.get("strokes").length) setStrokes([]);
+  }
 
   function finish() {
     if (stroke) setStrokes([...model.get("strokes"), stroke]);
@@ -118,7 +122,10 @@ function render({ model, el }) {
   function showAnswer() {
     const probabilities = model.get("probabilities");
     const best = probabilities.indexOf(Math.max(...probabilities));
-    answer.textContent = model.get("message");
+    // The kernel may be busy with cells for long: nothing here waits for it without saying so.
+    const waiting = model.get("changes") !== model.get("changes_read");
+    const empty = model.get("strokes").length === 0;
+    answer.textContent = !waiting ? model.get("message") : empty ? "Nothing drawn yet" : "Reading …";
     bars.setAttribute(
       "aria-label",
       ["Probabilities:", ...probabilities.map((p, digit) => `${digit}: ${percent(p)}`)].join(" "),
@@ -172,7 +179,8 @@ function render({ model, el }) {
   undoButton.addEventListener("click", undo);
   clearButton.addEventListener("click", clear);
 
-  const shows = { strokes: showStrokes, seen: showSeen, probabilities: showAnswer, message: showAnswer };
+  const shows = { strokes: showStrokes, seen: showSeen, probabilities: showAnswer, message: showAnswer,
+    changes: showAnswer, changes_read: showAnswer };
   for (const [name, show] of Object.entries(shows)) {
     model.on(`change:${name}`, show);
     show();

@@ -48,6 +48,10 @@ class DigitCanvas(anywidget.AnyWidget):
     seen = traitlets.Bytes().tag(sync=True)
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
     message = traitlets.Unicode("Nothing drawn yet").tag(sync=True)
+    # How often the browser has changed the strokes, and up to which change they have been read:
+    # until the two are equal again, it says that it waits for an answer.
+    changes = traitlets.Int(0).tag(sync=True)
+    changes_read = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, network: Network | None = None) -> None:
         if network is None:
@@ -56,6 +60,9 @@ class DigitCanvas(anywidget.AnyWidget):
         self._network = network
         self.prediction: Prediction | None = None
         super().__init__()
+        # JupyterLab sends strokes to a thread of the kernel that is free while cells run. ipykernel
+        # 7.4 would pass them on to the one that has sent to the browser last: the thread of cells.
+        self.comm._reply_subshell_for = None
 
     @traitlets.observe("strokes")
     def _read(self, _: object) -> None:
@@ -75,6 +82,7 @@ class DigitCanvas(anywidget.AnyWidget):
                 [] if not self.prediction else self.prediction.probabilities.tolist()
             )
             self.message = message
+            self.changes_read = self.changes
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         ipython = get_ipython()

@@ -15,3 +15,10 @@ def mnist() -> MNIST:
     for array in digits:
         array.flags.writeable = False
     return digits
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that are quick: all that nothing else is said of."""
+    for item in items:
+        if not any(map(item.get_closest_marker, ("browser", "long", "notebook", "slow"))):
+            item.add_marker("quick")

@@ -13,6 +13,7 @@ from mnist_nn import MODELS_DIR, get_accuracy, load_mnist, load_model, make_pred
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
+@pytest.mark.long
 def test_speed_measures_what_is_there(tmp_path: Path) -> None:
     # A package of that name that cannot be imported stands for one that is not installed.
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")
@@ -30,6 +31,7 @@ def test_speed_measures_what_is_there(tmp_path: Path) -> None:
     assert imports["ratio"] == pytest.approx(imports["ours_ms"] / imports["peer_ms"])
 
 
+@pytest.mark.long
 def test_record_reaches_the_accuracy_of_its_first_recipe() -> None:
     command = [sys.executable, BENCHMARKS / "record.py", "95", "--seeds", "3", "--validation"]
     run = subprocess.run(

@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import nbformat
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PICTURES = REPOSITORY / "build"  # kept, for people to look at
@@ -24,6 +25,10 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(BROWSER is None, reason="there is no Chromium, chromium, on the PATH"),
 ]
+
+# What comes is waited for, on the busiest machine too; what never comes ends the wait.
+MILLISECONDS = 300_000
+expect.set_options(timeout=MILLISECONDS)
 
 ONE = [[(0.5, 0.2), (0.5, 0.8)]]
 SEVEN = [[(0.28, 0.25), (0.7, 0.25), (0.45, 0.82)]]
@@ -42,9 +47,15 @@ ZERO = [
 ]
 
 
+class Lab(NamedTuple):
+    address: str
+    folder: Path  # a copy of the repository
+    settings: Path
+
+
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """JupyterLab on a copy of the repository, with settings of its own: the address."""
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a copy of the repository, with settings of its own."""
     folder = tmp_path_factory.mktemp("lab")
     for name in ("mnist_nn", "notebooks", "data", "models"):
         shutil.copytree(REPOSITORY / name, folder / name)
@@ -52,6 +63,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "HOME": str(folder),
         "PYTHONPATH": str(folder),
         "JUPYTER_RUNTIME_DIR": str(folder / "run"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
     }
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"),
@@ -60,31 +72,42 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, env=os.environ | home, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + MILLISECONDS / 1000
         while not (running := list((folder / "run").glob("jpserver-*.json"))):
             assert server.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, "JupyterLab has not started"
             time.sleep(0.2)
-        yield json.loads(running[0].read_text())["url"]
+        yield Lab(json.loads(running[0].read_text())["url"], folder, folder / "settings")
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait()
 
 
 @pytest.fixture(scope="module")
-def page(lab: str) -> Iterator[Page]:
-    """Notebook 06 in the browser, all its cells run."""
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(f"{lab}lab/tree/notebooks/06_your_own_digits.ipynb?reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
-        page.wait_for_function("window.jupyterapp?.commands.hasCommand('notebook:run-all-cells')")
-        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-        page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.locator(".mnist-canvas").wait_for(timeout=60_000)
-        yield page
+        yield browser
         browser.close()
+
+
+def run_all(browser: Browser, lab: Lab, notebook: str) -> Page:
+    """Open a notebook in a tab of its own, and run all its cells."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(MILLISECONDS)
+    page.goto(f"{lab.address}lab/tree/notebooks/{notebook}.ipynb?reset")
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_function("window.jupyterapp?.commands.hasCommand('notebook:run-all-cells')")
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.locator(".mnist-canvas").wait_for()
+    return page
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, lab: Lab) -> Page:
+    """Notebook 06 in the browser, all its cells run or still to be run."""
+    return run_all(browser, lab, "06_your_own_digits")
 
 
 @pytest.fixture
@@ -183,22 +206,53 @@ def test_keys_draw_too(page: Page, canvas: Locator) -> None:
     says(canvas, "Nothing drawn yet")
 
 
-def test_the_answer_comes_within_a_tenth_of_a_second(page: Page, canvas: Locator) -> None:
-    canvas.evaluate("""canvas => {
-        const [paper, output] = ["svg", "output"].map((name) => canvas.querySelector(name));
-        paper.addEventListener("pointerup", () => (window.ended = performance.now()));
-        new MutationObserver(() => (window.answered = performance.now()))
-            .observe(output, { childList: true });
-    }""")
-    milliseconds = []
-    for _ in range(5):
-        draw(page, canvas, SEVEN)
-        says(canvas, "The network reads a 7")
-        milliseconds.append(page.evaluate("window.answered - window.ended"))
+@pytest.fixture
+def busy(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[tuple[Page, Path]]:
+    """A canvas above a cell that runs until a file is there: the page, and that file."""
+    settings = lab.settings / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True, exist_ok=True)
+    subshells = json.dumps({"commsOverSubshells": request.param})
+    (settings / "kernels-settings.jupyterlab-settings").write_text(subshells)
+    stop = lab.folder / "stop"
+    stop.unlink(missing_ok=True)
+    waiting = f"import os, time\nwhile not os.path.exists({str(stop)!r}):\n    time.sleep(0.01)"
+    cells = ["from mnist_nn import DigitCanvas\ncanvas = DigitCanvas()\ncanvas", waiting]
+    notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, cells)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+    nbformat.write(notebook, lab.folder / "notebooks" / "busy.ipynb")
+    page = run_all(browser, lab, "busy")
+    page.get_by_text("Python 3 (ipykernel) | Busy").wait_for()
+    yield page, stop
+    stop.touch()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.close()
+
+
+@pytest.mark.parametrize("busy", ["perCommTarget"], indirect=True)
+def test_the_canvas_answers_while_cells_run(busy: tuple[Page, Path]) -> None:
+    page, _ = busy
+    canvas = page.locator(".mnist-canvas")
+    for digit, strokes in ((7, SEVEN), (1, ONE)):
+        draw(page, canvas, strokes)
+        says(canvas, f"The network reads a {digit}")
         canvas.get_by_role("button", name="Clear").click()
         says(canvas, "Nothing drawn yet")
-    print(f"from the end of a stroke to the answer: {sorted(milliseconds)} ms")
-    assert 0 < sorted(milliseconds)[2] <= 100
+    expect(page.get_by_text("Python 3 (ipykernel) | Busy")).to_be_visible()
+
+
+@pytest.mark.parametrize("busy", ["disabled"], indirect=True)
+def test_where_it_cannot_it_says_that_it_is_reading(busy: tuple[Page, Path]) -> None:
+    page, stop = busy
+    canvas = page.locator(".mnist-canvas")
+    draw(page, canvas, ONE)
+    says(canvas, "Reading …")
+    keep(canvas, "reading")
+    canvas.get_by_role("button", name="Undo").click()
+    says(canvas, "Nothing drawn yet")
+    draw(page, canvas, SEVEN)
+    says(canvas, "Reading …")
+    stop.touch()
+    says(canvas, "The network reads a 7")
 
 
 def test_ink_and_paper_follow_the_theme(page: Page, canvas: Locator) -> None:

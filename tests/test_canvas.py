@@ -75,10 +75,11 @@ def test_only_a_network_can_be_asked() -> None:
         DigitCanvas("record.npz")  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_executed_without_a_browser_there_is_a_sample_digit() -> None:
     cell = "from mnist_nn import DigitCanvas\ncanvas = DigitCanvas()\ncanvas"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
-    NotebookClient(notebook).execute()
+    NotebookClient(notebook, startup_timeout=600).execute()
     (output,) = notebook.cells[0].outputs
     assert set(output.data) == {"image/png", "text/plain"}
     assert output.data["text/plain"].startswith("Prediction(digit=7, label=None")

@@ -16,6 +16,7 @@ NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 parametrized = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
+@pytest.mark.notebook
 @parametrized
 def test_notebook_runs_from_top_to_bottom(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -28,9 +29,8 @@ def test_notebook_runs_from_top_to_bottom(
         if path.stem.startswith("03"):
             model.unlink()
     notebook = nbformat.read(tmp_path / "notebooks" / path.name, as_version=4)
-    NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": str(tmp_path / "notebooks")}}
-    ).execute()
+    folder = {"metadata": {"path": str(tmp_path / "notebooks")}}
+    NotebookClient(notebook, startup_timeout=600, resources=folder).execute()
     if path.stem.startswith("03"):
         saved = tmp_path / "models" / "number_recognition.npz"
         assert load_model(saved).neuron_layers == [784, 64, 32, 10]

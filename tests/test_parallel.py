@@ -1,38 +1,224 @@
-"""Rows in threads: the same numbers as in one, with the settings and errors of the caller."""
+"""Work in threads: the same numbers as in one, with the settings and errors of the caller."""
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mnist_nn import gradient_descent, init_params, make_predictions
+from mnist_nn import gradient_descent, init_params, make_predictions, train
 from mnist_nn.evaluation import make_probabilities
-from mnist_nn.network import forward_prop
-from mnist_nn.parallel import BLOCK, over_rows
+from mnist_nn.network import forward_prop, matmul
+from mnist_nn.parallel import BLOCK, _quotas, available_cores, one_blas_thread, over_rows, share
 
 
 def blas_threads() -> set[int]:
     return {blas["num_threads"] for blas in threadpool_info() if blas["user_api"] == "blas"}
 
 
-@pytest.mark.parametrize("rows", [0, 1, BLOCK, BLOCK + 1, 5 * BLOCK - 7])
+several_cores = pytest.mark.skipif(
+    max(blas_threads(), default=1) < 2, reason="there is one core only"
+)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1024, 2047, BLOCK, BLOCK + 1, 5 * BLOCK - 7])
 def test_slices_cover_every_row_once_in_order(rows: int) -> None:
     slices = over_rows(lambda rows: rows, rows)
     assert [row for part in slices for row in range(rows)[part]] == list(range(rows))
     assert all(part.stop - part.start <= BLOCK for part in slices)
 
 
-@pytest.mark.skipif(max(blas_threads(), default=1) < 2, reason="there is one core only")
-def test_slices_are_computed_at_the_same_time() -> None:
-    both_are_there = threading.Barrier(2, timeout=10)
-    over_rows(lambda _: both_are_there.wait(), 2 * BLOCK)
+@several_cores
+@pytest.mark.parametrize("rows", [1024, 2 * BLOCK])
+def test_slices_are_computed_at_the_same_time(rows: int) -> None:
+    both_are_there = threading.Barrier(2, timeout=600)
+    over_rows(lambda _: both_are_there.wait(), rows)
+
+
+@several_cores
+def test_a_large_product_is_shared() -> None:
+    # Of whole numbers, so that any order of the sum gives the same.
+    rng = np.random.default_rng(0)
+    for m, k, n in ((256, 784, 1024), (1001, 784, 300)):
+        A = rng.integers(0, 9, (m, k)).astype(np.float32)
+        B = rng.integers(0, 9, (k, n)).astype(np.float32)
+        expected = np.einsum("mk,kn->mn", A.astype(int), B.astype(int), optimize=True)
+        for order in "CF":
+            assert np.array_equal(matmul(A, np.asarray(B, order=order)), expected)
+
+
+@several_cores
+def test_nobody_waits_for_a_thread_that_has_not_begun() -> None:
+    with one_blas_thread() as cores:
+        pass
+    all_are_there, leave = threading.Barrier(cores + 1, timeout=600), threading.Event()
+
+    def occupy() -> bool:
+        all_are_there.wait()
+        return leave.wait(600)
+
+    occupier = threading.Thread(target=share, args=([occupy] * cores,))
+    occupier.start()
+    all_are_there.wait()
+    try:
+        # All threads but this one are taken.
+        assert over_rows(lambda _: threading.get_ident(), 2 * BLOCK) == [threading.get_ident()] * 4
+    finally:
+        leave.set()
+        occupier.join()
+
+
+def test_a_part_that_has_begun_is_waited_for_though_another_fails() -> None:
+    begun, ended = threading.Event(), []
+
+    def slow() -> None:
+        begun.set()
+        ended.append(threading.Event().wait(0.1))
+
+    def fail() -> None:
+        begun.wait(600)
+        raise ValueError("no")
+
+    with one_blas_thread() as cores:
+        pass
+    if cores > 1:
+        with pytest.raises(ValueError, match="no"):
+            share([fail, slow])
+        assert ended == [False]
+
+
+def test_parts_may_share_out_parts_of_their_own() -> None:
+    def inner(_: slice) -> int:
+        return len(over_rows(lambda rows: rows, 2 * BLOCK))
+
+    assert over_rows(inner, 2 * BLOCK) == [4] * 4
 
 
 def test_blas_has_one_thread_meanwhile_and_its_own_number_again_after() -> None:
     before = blas_threads()
     assert all(meanwhile <= {1} for meanwhile in over_rows(lambda _: blas_threads(), 2 * BLOCK))
     assert blas_threads() == before
+
+
+def test_blas_has_its_own_number_again_when_the_last_has_left() -> None:
+    before = blas_threads()
+    with one_blas_thread():
+        with one_blas_thread():
+            assert blas_threads() <= {1}
+        assert blas_threads() <= {1}
+    assert blas_threads() == before
+
+
+def test_training_holds_blas_to_one_thread() -> None:
+    met, before = [], blas_threads()
+
+    def augment(X, _):
+        met.append(blas_threads())
+        return X
+
+    network, X = init_params([4, 3], rng=0), np.zeros((6, 4), np.float32)
+    settings = {"epochs": 1, "batch_size": 2, "learning_rate": 0.1, "rng": 0, "progress": False}
+    train(network, X, np.zeros(6, int), augment=augment, **settings)
+    assert all(threads <= {1} for threads in met)
+    assert blas_threads() == before
+
+
+def in_a_process(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
+    ).stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_forked_in_the_middle_of_it_computes_too() -> None:
+    code = """
+import os, sys, threading
+import numpy as np
+from threadpoolctl import threadpool_info
+from mnist_nn import init_params, make_predictions
+network, X = init_params([20, 8, 10], rng=0), np.random.default_rng(0).random((9000, 20))
+expected, stop = make_predictions(network, X), threading.Event()
+def predict():
+    while not stop.is_set():
+        make_predictions(network, X)
+threads = [threading.Thread(target=predict) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        same = (make_predictions(network, X) == expected).all()
+        os._exit(0 if same else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), end=" ")
+stop.set()
+"""
+    assert in_a_process(code).split() == ["0"] * 20
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process")
+def test_a_process_bound_to_one_core_takes_one() -> None:
+    code = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import threading
+from mnist_nn.parallel import available_cores, one_blas_thread, over_rows
+over_rows(lambda rows: rows, 10_000)
+with one_blas_thread() as cores:
+    print(available_cores(), cores, threading.active_count())
+"""
+    assert in_a_process(code).split() == ["1", "1", "1"]
+
+
+@pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
+def test_who_asks_blas_for_one_thread_gets_one(variable: str) -> None:
+    code = f"""
+import os
+os.environ[{variable!r}] = "1"
+import numpy, threadpoolctl
+heeded = {{1}} == {{blas["num_threads"] for blas in threadpoolctl.threadpool_info()}}
+from mnist_nn.parallel import one_blas_thread
+with one_blas_thread() as cores:
+    print(cores == 1 or not heeded)
+"""
+    assert in_a_process(code).split() == ["True"]
+
+
+def write(folder: Path, **files: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text + "\n")
+
+
+def test_the_time_that_control_groups_allow_is_read(tmp_path: Path) -> None:
+    # Version 2: the group's own limit, that of the group above it, and none at the root.
+    two, one = tmp_path / "two", tmp_path / "one"
+    write(two / "a" / "b", cpu__max="max 100000")
+    write(two / "a", cpu__max="150000 100000")
+    write(tmp_path, membership_2="0::/a/b", membership_1="3:cpuset:/x\n2:cpu,cpuacct:/x\n0::/")
+    assert _quotas(tmp_path / "membership_2", two) == [1.5]
+    # In a container the group's name may be that of outside: its files are at the root.
+    write(two, cpu__max="50000 100000")
+    write(tmp_path, membership_of_outside="0::/docker/0123")
+    assert _quotas(tmp_path / "membership_of_outside", two) == [0.5]
+    # Version 1.
+    write(one / "cpu,cpuacct", cpu__cfs_quota_us="-1", cpu__cfs_period_us="100000")
+    write(one / "cpu,cpuacct" / "x", cpu__cfs_quota_us="200000", cpu__cfs_period_us="50000")
+    assert _quotas(tmp_path / "membership_1", one) == [4]
+    assert _quotas(tmp_path / "none", one) == []
+
+
+@pytest.mark.parametrize(("quotas", "most"), [([], 10**6), ([0.5], 1), ([1.5, 40.0], 2)])
+def test_no_more_cores_than_are_allowed(quotas, most, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mnist_nn.parallel._quotas", lambda: quotas)
+    assert 1 <= available_cores() <= most
 
 
 def test_errors_reach_the_caller() -> None:

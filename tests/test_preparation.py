@@ -1,13 +1,13 @@
 """A person's own digit: brought into MNIST's form, or refused with a reason."""
 
 import re
-import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from drawn import SIZE, brushed, pasted, photographed, printed, scanned
-from PIL import Image
+from PIL import Image, ImageFile
 
 from mnist_nn import (
     MNIST,
@@ -34,17 +34,22 @@ def accuracy(draw, number):
     return found
 
 
+@pytest.mark.long
 def test_drawn_digits_are_read() -> None:
     assert accuracy(lambda digit, rng: scanned(brushed(digit, rng)), 200) >= 0.97
     assert accuracy(lambda digit, rng: photographed(brushed(digit, rng), rng), 200) >= 0.97
 
 
+@pytest.mark.long
 def test_printed_digits_are_read() -> None:
     # No one writes a 1 with a slab, or a 6 with a drop at its tip: less is asked of fonts.
     assert accuracy(lambda digit, rng: photographed(printed(digit, rng), rng), 200) >= 0.95
 
 
-@pytest.mark.parametrize("number", [400, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(400, marks=pytest.mark.long), pytest.param(10_000, marks=pytest.mark.slow)],
+)
 def test_digits_of_mnist_on_larger_pages_are_read_as_well_as_they_were(
     mnist: MNIST, number: int
 ) -> None:
@@ -191,11 +196,9 @@ NUMBERS = "numbers from 0 up to 1, 255 or 65535"
         (PAGE.astype(str), "expected an array of numbers"),
     ],
 )
-def test_what_is_no_picture_of_a_digit_is_refused_quickly(image, message: str) -> None:
-    start = time.perf_counter()
+def test_what_is_no_picture_of_a_digit_is_refused(image, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         prepare_digit(image)
-    assert time.perf_counter() - start < 1
 
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
@@ -210,13 +213,24 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
             prepare_digit(path)
 
 
-def test_a_huge_file_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
-    path = tmp_path / "huge.png"
-    Image.new("1", (10_000, 10_000)).save(path)
-    start = time.perf_counter()
+def test_a_huge_file_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, huge = tmp_path / "small.png", tmp_path / "huge.png"
+    Image.fromarray(PAGE).save(small)
+    Image.new("1", (10_000, 10_000)).save(huge)
+    decoded, load = [], ImageFile.ImageFile.load
+
+    def noted(image: ImageFile.ImageFile) -> Any:
+        decoded.append(image.size)
+        return load(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", noted)
     with pytest.raises(ImageError, match="not of 10000 by 10000"):
-        prepare_digit(path)
-    assert time.perf_counter() - start < 0.2
+        prepare_digit(huge)
+    assert decoded == []
+    prepare_digit(small)  # which is how a file is decoded
+    assert decoded
 
 
 def test_only_a_picture_is_taken() -> None:

@@ -1,7 +1,10 @@
 """Training against steps worked out separately, and the accuracies that the project promises."""
 
 import copy
+import itertools
 import math
+import signal
+import threading
 
 import numpy as np
 import pandas as pd
@@ -357,6 +360,86 @@ def test_interrupted_gradient_descent_hands_over_its_steps(blobs, monkeypatch) -
         gradient_descent(start, *blobs, iterations=50, progress=False)
     assert np.array_equal(e.value.network.w[0], network.w[0])
     assert e.value.history.index.tolist() == [0, 10, 20]
+
+
+def raise_signal_after(calls):
+    """Make an ``augment`` that a person interrupts in one call, and that ends it all the same."""
+    counted = iter(range(calls))
+
+    def augment(X, _):
+        if next(counted, None) is None:
+            signal.raise_signal(signal.SIGINT)
+        return X
+
+    return augment
+
+
+def test_a_signal_waits_for_the_end_of_the_step(blobs) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    steps, interrupted = [], raise_signal_after(2 * 5 + 2)
+
+    def augment(X, rng):
+        X = interrupted(X, rng)
+        steps.append(len(X))
+        return X
+
+    with pytest.raises(TrainingInterrupted, match="stopped after epoch 2;") as e:
+        train(
+            start,
+            *blobs,
+            **SETTINGS,
+            augment=lambda X, rng: [steps.append(1), interrupted(X, rng)][1],
+        )
+    assert len(steps) == 2 * 5 + 3  # the interrupted one was the last, and it ended
+    network, _ = train(start, *blobs, **SETTINGS | {"epochs": 2}, augment=lambda X, _: X)
+    assert np.array_equal(e.value.network.w[0], network.w[0])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_in_the_last_step_hands_over_the_whole_training(blobs) -> None:
+    start = init_params([3, 4, 3], rng=0)
+    with pytest.raises(TrainingInterrupted, match="stopped after epoch 5;") as e:
+        train(start, *blobs, **SETTINGS, augment=raise_signal_after(5 * 5 - 1))
+    network, _ = train(start, *blobs, **SETTINGS)
+    assert np.array_equal(e.value.network.w[0], network.w[0])
+
+
+def test_a_step_that_does_not_end_is_interrupted_by_a_later_signal(blobs, monkeypatch) -> None:
+    now = itertools.count(0, 100)
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(now))
+
+    def augment(*_):
+        while True:
+            signal.raise_signal(signal.SIGINT)
+
+    start = init_params([3, 4, 3], rng=0)
+    with pytest.raises(TrainingInterrupted, match="stopped after epoch 0;"):
+        train(start, *blobs, **SETTINGS, augment=augment)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_after_a_signal_stays_to_be_seen(blobs) -> None:
+    def augment(*_):
+        signal.raise_signal(signal.SIGINT)
+        raise KeyError("a mistake in augment")
+
+    with pytest.raises(TrainingInterrupted) as e:
+        train(init_params([3, 4, 3], rng=0), *blobs, **SETTINGS, augment=augment)
+    assert isinstance(e.value.__cause__, KeyError)
+
+
+def test_somebody_elses_handler_and_other_threads_are_left_alone(blobs) -> None:
+    start, came = init_params([3, 4, 3], rng=0), []
+    handler = signal.signal(signal.SIGINT, lambda *_: came.append("signal"))
+    try:
+        train(start, *blobs, **SETTINGS, augment=raise_signal_after(7))
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert came == ["signal"] * (5 * 5 - 7)
+    thread = threading.Thread(target=lambda: came.append(train(start, *blobs, **SETTINGS)))
+    thread.start()
+    thread.join()
+    assert len(came[-1]) == 2
 
 
 @pytest.mark.parametrize(
