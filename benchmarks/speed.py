@@ -3,8 +3,9 @@
 Each side of a comparison trains the same network on the same digits in a process of its own, after
 a turn to warm up. The two take turns, so that whatever slows the machine slows both; the ratio of
 their times is taken turn by turn, and the table has its median, lowest and highest. A peer that is
-not installed is reported as not measured. From the root of the repository, with nothing else
-running::
+not installed is reported as not measured. Some rows are measured beside a process that is always
+busy, which this starts and ends, as people's machines are. From the root of the repository, with
+nothing else running::
 
     uv run --locked --with torch --with scikit-learn --with jax benchmarks/speed.py
 """
@@ -19,8 +20,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
@@ -314,11 +315,13 @@ class Row(NamedTuple):
     per_turn: int
     goal: float
     peer_by_ours: bool = True  # at least the goal; else it is ours / peer, at most the goal
+    busy: tuple[bool, bool] = (False, False)  # whether a side runs beside a busy process
 
     @property
     def name(self) -> str:
         """The workload and the peer."""
-        return f"{self.what} | {self.peer.func.__name__}"
+        idle = self.busy == (True, False)
+        return f"{self.what} | {'nothing beside it' if idle else self.peer.func.__name__}"
 
 
 def comparisons(csv_folder: str) -> list[Row]:
@@ -345,6 +348,20 @@ def comparisons(csv_folder: str) -> list[Row]:
         Row("E: 10,000 predictions, 784-64-32-10", *predictions, PREDICTIONS, 1.2),
         Row("load_mnist()", *loads, 1, 8),
         Row("import", *imports, 1, 1.3, peer_by_ours=False),
+        Row("busy: B", B, partial(pytorch, b), b.passes, 3, busy=(True, True)),
+        *(
+            Row(f"busy: {what}", ours, ours, per_turn, 2, peer_by_ours=False, busy=(True, False))
+            for what, ours, per_turn in (
+                ("A", A, a.passes),
+                ("B", B, b.passes),
+                ("C", C, c.passes),
+                ("deform: C", partial(mnist_nn, c, augment=deform), c.passes),
+                ("D", D, d.passes),
+                ("E", predictions[0], PREDICTIONS),
+                ("load_mnist()", loads[0], 1),
+                ("import", imports[0], 1),
+            )
+        ),
     ]
 
 
@@ -355,8 +372,24 @@ def peak_megabytes() -> float | None:
     return next((int(line.split()[1]) / 1000 for line in lines if "VmHWM" in line), None)
 
 
+@contextmanager
+def neighbour(busy: bool) -> Iterator[None]:
+    """Run a process that is always busy meanwhile, if asked to."""
+    if not busy:
+        yield
+        return
+    loop = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(loop, start_new_session=True) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
 def serve(prepare: partial[Run], pipe: Connection) -> None:
     """Be one side: time a turn whenever asked to, then tell the peak of memory."""
+    if hasattr(os, "setsid"):
+        os.setsid()  # as a Jupyter kernel: Linux shares the cores out by session
     try:
         run = prepare()
     except ModuleNotFoundError as error:
@@ -386,10 +419,11 @@ def compare(row: Row, turns: int) -> dict[str, Any]:
         processes.append(process)
     seconds: list[list[float]] = [[], []]
     for _ in range(turns):
-        for pipe, times in zip(pipes, seconds, strict=True):
+        for pipe, times, busy in zip(pipes, seconds, row.busy, strict=True):
             time.sleep(0.5)  # what is idle on the other side goes on turning for a while
-            pipe.send(True)
-            times.append(pipe.recv())
+            with neighbour(busy):
+                pipe.send(True)
+                times.append(pipe.recv())
     for pipe in pipes:
         pipe.send(False)
     megabytes = [pipe.recv() for pipe in pipes]

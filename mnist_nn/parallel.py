@@ -45,10 +45,12 @@ def over_rows(function: Callable[[slice], T], rows: int) -> list[T]:
     list
         What the calls returned, in the order of the slices.
     """
+    if rows < _PAIR:
+        return share([partial(function, slice(0, rows))])
     # Four slices, or eight, and so on: equal work for two or four cores. Sixties suit `matmul`.
-    number = 4 * math.ceil(rows / (4 * BLOCK)) if rows >= _FOUR else 2 if rows >= _PAIR else 1
-    size = 60 * math.ceil(rows / (60 * number)) or 1
-    slices = [slice(start, min(start + size, rows)) for start in range(0, rows or 1, size)]
+    number = 4 * math.ceil(rows / (4 * BLOCK)) if rows >= _FOUR else 2
+    size = 60 * math.ceil(rows / (60 * number))
+    slices = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
     return share([partial(function, part) for part in slices])
 
 
@@ -60,24 +62,24 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
     for nobody who is still waiting for a core. While any caller is in here, BLAS is held to one
     thread (but for Apple's, which cannot be).
     """
+    if len(parts) == 1 and _holders:
+        return [parts[0]()]  # as in every small step of a training
     with one_blas_thread() as cores:
         if cores == 1 or len(parts) == 1:
             return [part() for part in parts]
         helpers = _helpers(cores - 1)
-        futures: list[Future[T]] = []  # of all parts but the first
+        futures: dict[int, Future[T]] = {}
         try:
-            # What np.errstate has set belongs to a context, which a thread does not inherit.
-            for part in reversed(parts[1:]):
-                futures.insert(0, helpers.submit(copy_context().run, part))
+            for i in reversed(range(1, len(parts))):
+                # What np.errstate has set belongs to a context, which a thread does not inherit.
+                futures[i] = helpers.submit(copy_context().run, parts[i])
             results = {0: parts[0]()}
-            for i, future in enumerate(futures, 1):
-                if future.cancel():
+            for i in range(1, len(parts)):
+                if futures[i].cancel():
                     results[i] = parts[i]()
-            return [
-                results[i] if i in results else futures[i - 1].result() for i in range(len(parts))
-            ]
+            return [results[i] if i in results else futures[i].result() for i in range(len(parts))]
         finally:
-            for future in futures:
+            for future in futures.values():
                 if not future.cancel():
                     future.exception()  # waits: no part goes on once the caller has left
 
