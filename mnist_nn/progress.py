@@ -36,7 +36,7 @@ class Progress:
     plot : callable, optional
         Draws the history so far, such as `plot_history`: in a notebook its picture then takes the
         place of the table. It is drawn at most twice a second, and more seldom where that would
-        take more than a twentieth of the time.
+        take more than a twentieth of the time. If it fails, the table says why and stays.
     """
 
     def __init__(

@@ -281,7 +281,7 @@ def train(
         The probability of each hidden activation to be set to 0 in a step, see `forward_prop`.
     augment : callable, optional
         Called as ``augment(X, rng)`` on the digits of each step, it returns as many to train on in
-        their place: `deform` for one. Of a batch above `BLOCK` rows it gets parts, in several
+        their place: `deform` for one. Of 1,024 digits or more it gets parts, in several
         threads.
     validation : (X, Y), optional
         Digits that are not trained on, to judge the network by after each epoch.
