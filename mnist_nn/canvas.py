@@ -64,8 +64,12 @@ class DigitCanvas(anywidget.AnyWidget):
         # 7.4 would pass them on to the one that has sent to the browser last: the thread of cells.
         self.comm._reply_subshell_for = None
 
-    @traitlets.observe("strokes")
-    def _read(self, _: object) -> None:
+    @traitlets.observe("strokes", "changes")
+    def _read(self, change: Any) -> None:
+        # Mostly both change at once; the strokes alone if drawn from Python, and the number alone
+        # if those changes of a busy time that came in one message have undone each other.
+        if change["name"] == "changes" and self.changes_read == self.changes:
+            return
         seen, self.prediction, message = b"", None, "Nothing drawn yet"
         if self.strokes:
             try:

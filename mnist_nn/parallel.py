@@ -8,7 +8,7 @@ keeps to one thread, and threads of our own share the work, which sleep while th
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from threadpoolctl import ThreadpoolController
+    from threadpoolctl import LibController
 
 T = TypeVar("T")
 
@@ -85,8 +85,8 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
 
 
 _lock = Lock()
-_held = ExitStack()  # gives BLAS its threads back
-_holders = 0
+_holders: set[object] = set()
+_threads: list[int] = []  # that each BLAS had before it was held
 _cores = 1
 
 
@@ -97,21 +97,32 @@ def one_blas_thread() -> Iterator[int]:
     As many as BLAS would use, which follows ``OMP_NUM_THREADS`` and its kind, and no more than the
     processors that this process may use.
     """
-    global _holders, _cores
-    with _lock:
-        if _holders == 0:
-            counts = [library.num_threads or 1 for library in _blas().lib_controllers]
-            _cores = min([*counts, available_cores()])
-            _held.enter_context(_blas().limit(limits=1))
-        _holders += 1
-        cores = _cores
+    global _cores
+    holder = object()
+    # An interrupt may come anywhere in here: a holder that has left is never counted, and what has
+    # not been given back is given back the next time.
     try:
+        with _lock:
+            if not _holders:
+                _threads[:] = _threads or [library.num_threads or 1 for library in _blas()]
+                _cores = min([*_threads, available_cores()])
+                for library in _blas():
+                    library.set_num_threads(1)
+            _holders.add(holder)
+            cores = _cores
         yield cores
     finally:
+        _holders.discard(holder)
         with _lock:
-            _holders -= 1
-            if _holders == 0:
-                _held.close()
+            if not _holders:
+                _release()
+
+
+def _release() -> None:
+    if _threads:
+        for library, threads in zip(_blas(), _threads, strict=True):
+            library.set_num_threads(threads)
+        _threads.clear()
 
 
 def available_cores() -> int:
@@ -159,18 +170,20 @@ def _helpers(number: int) -> "ThreadPoolExecutor":
 
 
 @cache
-def _blas() -> "ThreadpoolController":
+def _blas() -> "list[LibController]":
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().select(user_api="blas")
+    libraries: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return libraries
 
 
 def _start_afresh() -> None:
     """Forget threads that a forked child does not have, and who held BLAS in its parent."""
-    global _lock, _holders
+    global _lock
+    _lock = Lock()
     _helpers.cache_clear()
-    _lock, _holders = Lock(), 0
-    _held.close()
+    _holders.clear()
+    _release()
 
 
 if hasattr(os, "register_at_fork"):

@@ -5,6 +5,7 @@ import io
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -79,7 +80,8 @@ class Progress:
             self._state.pop("time left", None)
             self._draw()
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()
 
     def show(self, row: Mapping[str, float]) -> None:
         """Take over a row of the history, and draw it unless the last drawing is very recent."""
@@ -91,8 +93,11 @@ class Progress:
             if name not in (self._unit, "seconds")
         }
         if self._bar is not None:
-            self._bar.set_postfix(figures, refresh=False)
-            self._bar.update(done - self._bar.n)
+            try:
+                self._bar.set_postfix(figures, refresh=False)
+                self._bar.update(done - self._bar.n)
+            except OSError:  # the terminal has been closed, and training goes on
+                self._bar = None
         if self._output is not None:
             passed = now - self._start
             left = passed / done * (self._total - done) if done else 0.0

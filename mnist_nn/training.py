@@ -113,14 +113,19 @@ class _Interrupts:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._last = True
+        result = None
         try:
-            self._last = True
             if self._first < math.inf or isinstance(error, KeyboardInterrupt):
-                cause = None if isinstance(error, KeyboardInterrupt) else error
-                raise TrainingInterrupted(*self._result()) from cause
+                result = self._result()
         finally:
             if self._handler is not None:
                 signal.signal(signal.SIGINT, self._handler)
+        if self._first < math.inf and result is None:  # it came in this last moment
+            result = self._result()
+        if result is not None:
+            cause = None if isinstance(error, KeyboardInterrupt) else error
+            raise TrainingInterrupted(*result) from cause
 
     def stop_if_interrupted(self) -> None:
         """Raise KeyboardInterrupt if an interrupt has come."""

@@ -44,6 +44,16 @@ def test_strokes_are_read_when_they_change() -> None:
     assert (canvas.seen, canvas.probabilities, canvas.message) == (b"", [], "Nothing drawn yet")
 
 
+def test_changes_that_undo_each_other_are_answered_too() -> None:
+    canvas = DigitCanvas()
+    canvas.set_state({"strokes": SEVEN, "changes": 1})
+    assert canvas.changes_read == 1
+    # While the kernel is busy, another stroke and its removal come in one message.
+    canvas.set_state({"strokes": SEVEN, "changes": 3})
+    assert canvas.changes_read == 3
+    assert canvas.message == "The network reads a 7"
+
+
 def test_a_network_of_ones_own_is_asked() -> None:
     network = init_params([784, 10], rng=0)
     canvas = DigitCanvas(network)

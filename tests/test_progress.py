@@ -49,6 +49,28 @@ def test_nothing_is_shown_without_progress(capfd: pytest.CaptureFixture[str]) ->
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_terminal_that_is_closed_does_not_cost_the_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = init_params([3, 3], rng=0)
+    expected, _ = gradient_descent(network, X, Y, iterations=20, progress=False)
+
+    class Closing(io.StringIO):
+        def write(self, text: str) -> int:
+            if "10/20" in text:
+                self.write = self.flush = broken
+            return len(text)
+
+    def broken(*_: object) -> int:
+        raise BrokenPipeError("nobody is there")
+
+    monkeypatch.setattr(sys, "stderr", Closing())
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    came, history = gradient_descent(network, X, Y, iterations=20)
+    assert np.array_equal(came.w[0], expected.w[0])
+    assert len(history) == 3
+
+
 def run(*cells: str) -> tuple[list[Any], list[dict[str, Any]]]:
     """Run cells in a kernel: their outputs, and all that was displayed on the way."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
