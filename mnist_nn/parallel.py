@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -68,20 +68,30 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
         if cores == 1 or len(parts) == 1:
             return [part() for part in parts]
         helpers = _helpers(cores - 1)
+        # What np.errstate has set belongs to a context, which a thread does not inherit.
+        runs: list[Callable[[], T]] = [partial(copy_context().run, _alone, part) for part in parts]
         futures: dict[int, Future[T]] = {}
         try:
-            for i in reversed(range(1, len(parts))):
-                # What np.errstate has set belongs to a context, which a thread does not inherit.
-                futures[i] = helpers.submit(copy_context().run, parts[i])
-            results = {0: parts[0]()}
-            for i in range(1, len(parts)):
+            for i in reversed(range(1, len(runs))):
+                futures[i] = helpers.submit(runs[i])
+            results = {0: runs[0]()}
+            for i in range(1, len(runs)):
                 if futures[i].cancel():
-                    results[i] = parts[i]()
-            return [results[i] if i in results else futures[i].result() for i in range(len(parts))]
+                    results[i] = runs[i]()
+            return [results[i] if i in results else futures[i].result() for i in range(len(runs))]
         finally:
             for future in futures.values():
                 if not future.cancel():
                     future.exception()  # waits: no part goes on once the caller has left
+
+
+_is_part: ContextVar[bool] = ContextVar("is_part", default=False)
+
+
+def _alone(part: Callable[[], T]) -> T:
+    """Call a part that does not share its own work again: its bits would depend on the cores."""
+    _is_part.set(True)
+    return part()
 
 
 _lock = Lock()
@@ -109,7 +119,7 @@ def one_blas_thread() -> Iterator[int]:
                 for library in _blas():
                     library.set_num_threads(1)
             _holders.add(holder)
-            cores = _cores
+            cores = 1 if _is_part.get() else _cores
         yield cores
     finally:
         _holders.discard(holder)

@@ -278,6 +278,26 @@ def test_number_of_cores_does_not_change_the_result() -> None:
         assert np.array_equal(one, every)
 
 
+@several_cores
+def test_number_of_cores_does_not_change_wide_layers_either() -> None:
+    # By a kernel of OpenBLAS that every x86-64 has, and whose sums depend on the rows and columns
+    # of a product.
+    code = """
+import os
+os.environ["OPENBLAS_CORETYPE"] = "Prescott"
+import numpy as np
+from threadpoolctl import threadpool_limits
+from mnist_nn import init_params
+from mnist_nn.evaluation import make_probabilities
+X = np.random.default_rng(0).random((9001, 401), np.float32)
+network = init_params([401, 203, 10], rng=0)
+every = make_probabilities(network, X)
+with threadpool_limits(1):
+    print(np.array_equal(every, make_probabilities(network, X)))
+"""
+    assert in_a_process(code) == "True\n"
+
+
 def test_predictions_of_many_digits_are_those_of_each() -> None:
     rng = np.random.default_rng(0)
     X = rng.random((2 * BLOCK + 100, 20))
