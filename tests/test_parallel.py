@@ -280,11 +280,11 @@ def test_number_of_cores_does_not_change_the_result() -> None:
 
 @several_cores
 def test_number_of_cores_does_not_change_wide_layers_either() -> None:
-    # By a kernel of OpenBLAS that every x86-64 has, and whose sums depend on the rows and columns
+    # By the oldest kernel of OpenBLAS that NumPy supports; its sums depend on the rows and columns
     # of a product.
     code = """
 import os
-os.environ["OPENBLAS_CORETYPE"] = "Prescott"
+os.environ["OPENBLAS_CORETYPE"] = "Nehalem"
 import numpy as np
 from threadpoolctl import threadpool_limits
 from mnist_nn import init_params
