@@ -1,11 +1,11 @@
 """Compare the speed of mnist_nn with that of PyTorch, JAX, scikit-learn and others.
 
-Each side of a comparison trains the same network on the same digits in a process of its own, after
-a turn to warm up. The two take turns, so that whatever slows the machine slows both; the ratio of
-their times is taken turn by turn, and the table has its median, lowest and highest. A peer that is
-not installed is reported as not measured. Some rows are measured beside a process that is always
-busy, which this starts and ends, as people's machines are. From the root of the repository, with
-nothing else running::
+Both sides of a comparison train the same network on the same digits, each in its own process, after
+a warm-up turn. They take turns, so that whatever slows down the machine slows down both. The ratio
+of their times is taken turn by turn, and the table gives its median, lowest and highest value. A
+peer that is not installed is reported as not measured. Since most machines are busy, some rows are
+measured next to a process that is always busy, which this script starts and stops. Run it from the
+root of the repository, with nothing else running::
 
     uv run --locked --with torch --with scikit-learn --with jax benchmarks/speed.py
 """
@@ -31,20 +31,29 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from mnist_nn import deform, gradient_descent, init_params, load_mnist, make_predictions, train
+from mnist_nn import (
+    SGD,
+    Adam,
+    deform,
+    gradient_descent,
+    init_params,
+    load_mnist,
+    make_predictions,
+    train,
+)
 
 Run: TypeAlias = Callable[[], object]
 
 
 class Task(NamedTuple):
-    """A network, and how it is trained; without a batch size, on all digits at once."""
+    """A network and how to train it; without a batch size, on all digits at once."""
 
     neuron_layers: list[int]
     activation: Any
     learning_rate: float
-    optimizer: Any = "sgd"
+    optimizer: str = "sgd"
     batch_size: int = 60_000
-    passes: int = 1  # over the digits in one turn
+    passes: int = 1  # over the digits per turn
 
 
 TASKS = (
@@ -53,22 +62,23 @@ TASKS = (
     Task([784, 1024, 1024, 10], "relu", 0.001, "adam", batch_size=256),
     Task([784, 30, 10], "sigmoid", 0.3, batch_size=10),
 )
-PREDICTIONS = 50  # times 10,000 digits in one turn
+PREDICTIONS = 50  # per turn, of all 10,000 test digits
 
 
-# Each function below prepares one side of a comparison and returns what is timed.
+# Each function below prepares one side of a comparison and returns the function to time.
 
 
 def mnist_nn(task: Task, **techniques: Any) -> Run:
     """Train as the notebooks do."""
     mnist = load_mnist()
     network = init_params(task.neuron_layers, task.activation, rng=0)
-    settings = {"learning_rate": task.learning_rate, "progress": False}
     if task.batch_size == 60_000:
-        learn: Any = partial(gradient_descent, iterations=task.passes, **settings)
+        settings = {"iterations": task.passes, "learning_rate": task.learning_rate}
+        learn: Any = partial(gradient_descent, **settings, progress=False)
     else:
-        settings |= {"epochs": task.passes, "batch_size": task.batch_size, "rng": 0}
-        learn = partial(train, optimizer=task.optimizer, **settings, **techniques)
+        optimizer = {"sgd": SGD, "adam": Adam}[task.optimizer](task.learning_rate)
+        settings = {"epochs": task.passes, "batch_size": task.batch_size, "rng": 0}
+        learn = partial(train, optimizer=optimizer, **settings, **techniques, progress=False)
 
     def run() -> None:
         nonlocal network
@@ -88,7 +98,7 @@ def _torch_network(task: Task) -> Any:
 
 
 def pytorch(task: Task, loader: bool = False) -> Run:
-    """Train eagerly, with batches cut from a tensor or from a DataLoader."""
+    """Train eagerly, with batches indexed from a tensor or taken from a DataLoader."""
     import torch
     from torch.nn.functional import cross_entropy
     from torch.utils.data import DataLoader, TensorDataset
@@ -98,7 +108,7 @@ def pytorch(task: Task, loader: bool = False) -> Run:
     network = _torch_network(task)
     optimizers = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
     optimizer = optimizers[task.optimizer](network.parameters(), lr=task.learning_rate)
-    dealt = DataLoader(TensorDataset(X, Y), batch_size=task.batch_size, shuffle=True)
+    batches = DataLoader(TensorDataset(X, Y), batch_size=task.batch_size, shuffle=True)
 
     def step(X: Any, Y: Any) -> None:
         optimizer.zero_grad()
@@ -110,7 +120,7 @@ def pytorch(task: Task, loader: bool = False) -> Run:
             if task.batch_size == len(Y):
                 step(X, Y)
             elif loader:
-                for batch in dealt:
+                for batch in batches:
                     step(*batch)
             else:
                 for rows in torch.randperm(len(Y)).split(task.batch_size):
@@ -120,12 +130,12 @@ def pytorch(task: Task, loader: bool = False) -> Run:
 
 
 def pytorch_loader(task: Task) -> Run:
-    """Train eagerly, with batches from a DataLoader, as its tutorials do."""
+    """Train eagerly, with batches from a DataLoader, as PyTorch's tutorials do."""
     return pytorch(task, loader=True)
 
 
 def jax(task: Task) -> Run:
-    """Train by a compiled step that takes over the memory of the parameters."""
+    """Train with a compiled step that reuses the memory of the parameters."""
     import jax
     import jax.numpy as jnp
 
@@ -208,7 +218,7 @@ def scikit_learn(task: Task) -> Run:
 
 
 def textbook(task: Task) -> Run:
-    """Descend as tutorials in NumPy do: float64, a digit a column, labels one-hot at each step."""
+    """Train as NumPy tutorials do: float64, one digit per column, one-hot labels at each step."""
     mnist = load_mnist()
     X, Y = mnist.train_X.T.astype(np.float64), mnist.train_Y
     rng, m = np.random.default_rng(0), len(Y)
@@ -237,7 +247,7 @@ def textbook(task: Task) -> Run:
 
 
 def products(task: Task) -> Run:
-    """Multiply the matrices that a step multiplies, and do nothing else: the floor."""
+    """Compute only the matrix products of each step: a lower bound for its time."""
     rng = np.random.default_rng(0)
     layers = task.neuron_layers
     network = init_params(layers, task.activation, rng=0)
@@ -277,12 +287,12 @@ def pytorch_predict(task: Task) -> Run:
 
 
 def mnist_nn_load() -> Run:
-    """Read MNIST, checksums included."""
+    """Read MNIST, including the checksums."""
     return load_mnist
 
 
 def write_csv(folder: str) -> None:
-    """Write MNIST as the pair of CSV files that Kaggle has."""
+    """Write MNIST as the two CSV files that Kaggle has."""
     import pandas as pd
 
     train_X, train_Y, test_X, test_Y = load_mnist()
@@ -293,88 +303,108 @@ def write_csv(folder: str) -> None:
 
 
 def pandas_load(folder: str) -> Run:
-    """Read the pair of CSV files that Kaggle has."""
+    """Read the two CSV files that Kaggle has."""
     import pandas as pd
 
     return lambda: [pd.read_csv(Path(folder) / f"mnist_{name}.csv") for name in ("train", "test")]
 
 
 def fresh_import(module: str) -> Run:
-    """Start Python and import a module, compiled before in the turn that warms up."""
+    """Start Python and import a module, which the warm-up turn has compiled."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-c", f"import {module}"]
     return partial(subprocess.run, command, env=environment, check=True)
 
 
-class Row(NamedTuple):
-    """A comparison: its two sides, the work in a turn, and the goal for the ratio."""
+WORKLOADS = {
+    "A": "784-10-10, ReLU, all 60,000 digits at once, one iteration",
+    "B": "784-64-32-10, sigmoid, batches of 1024, one epoch",
+    "C": "784-1024-1024-10, ReLU, batches of 256, Adam, one epoch",
+    "deform": "C, on deformed digits",
+    "D": "784-30-10, sigmoid, batches of 10, one epoch",
+    "E": "10,000 predictions of 784-64-32-10",
+    "load": "`load_mnist()`, SHA-256 checked",
+    "import": "start Python, `import mnist_nn`",
+}
 
-    what: str
+
+class Row(NamedTuple):
+    """A comparison: the workload, its two sides, and how often a turn does the work."""
+
+    workload: str
+    peer: str
     ours: partial[Run]
-    peer: partial[Run]
-    per_turn: int
-    goal: float
-    peer_by_ours: bool = True  # at least the goal; else it is ours / peer, at most the goal
-    busy: tuple[bool, bool] = (False, False)  # whether a side runs beside a busy process
+    theirs: partial[Run]
+    per_turn: int = 1
+    busy: tuple[bool, bool] = (False, False)  # whether each side runs next to a busy process
 
     @property
-    def name(self) -> str:
-        """The workload and the peer."""
-        idle = self.busy == (True, False)
-        return f"{self.what} | {'nothing beside it' if idle else self.peer.func.__name__}"
+    def slows_down(self) -> bool:
+        """Whether the row compares mnist_nn next to a busy process with mnist_nn alone."""
+        return self.busy == (True, False)
 
 
 def comparisons(csv_folder: str) -> list[Row]:
-    """List what is compared, with the goals that the project has set itself."""
+    """List the comparisons."""
     A, B, C, D = (partial(mnist_nn, task) for task in TASKS)
     a, b, c, d = TASKS
-    predictions = partial(mnist_nn_predict, b), partial(pytorch_predict, b)
-    loads = partial(mnist_nn_load), partial(pandas_load, csv_folder)
-    imports = partial(fresh_import, "mnist_nn"), partial(fresh_import, "numpy")
+    C_deformed = partial(mnist_nn, c, augment=deform)
+    E, load = partial(mnist_nn_predict, b), partial(mnist_nn_load)
+    start = partial(fresh_import, "mnist_nn")
+    indexed, compiled = "PyTorch, batches indexed from a tensor", "JAX, compiled step"
+    csv, numpy = partial(pandas_load, csv_folder), partial(fresh_import, "numpy")
+    ours = {
+        "A": (A, a.passes),
+        "B": (B, b.passes),
+        "C": (C, c.passes),
+        "deform": (C_deformed, c.passes),
+        "D": (D, d.passes),
+        "E": (E, PREDICTIONS),
+        "load": (load, 1),
+        "import": (start, 1),
+    }
     return [
-        Row("A: 784-10-10, all digits at once, iteration", A, partial(pytorch, a), a.passes, 1.3),
-        Row("A", A, partial(textbook, a), a.passes, 3),
-        Row("A", A, partial(jax, a), a.passes, 1),
-        Row("B: 784-64-32-10, batch 1024, epoch", B, partial(pytorch, b), b.passes, 1.5),
-        Row("B", B, partial(pytorch_loader, b), b.passes, 4),
-        Row("B", B, partial(scikit_learn, b), b.passes, 1.7),
-        Row("B", B, partial(jax, b), b.passes, 1),
-        Row("C: 784-1024-1024-10, batch 256, Adam, epoch", C, partial(pytorch, c), c.passes, 1.15),
-        Row("C", C, partial(jax, c), c.passes, 1),
-        Row("C", C, partial(products, c), c.passes, 1.3, peer_by_ours=False),
-        Row("deform: C", partial(mnist_nn, c, augment=deform), C, c.passes, 1.4, False),
-        Row("D: 784-30-10, batch 10, epoch", D, partial(pytorch, d), d.passes, 6),
-        Row("D", D, partial(jax, d), d.passes, 1),
-        Row("E: 10,000 predictions, 784-64-32-10", *predictions, PREDICTIONS, 1.2),
-        Row("load_mnist()", *loads, 1, 8),
-        Row("import", *imports, 1, 1.3, peer_by_ours=False),
-        Row("busy: B", B, partial(pytorch, b), b.passes, 3, busy=(True, True)),
+        Row("A", "PyTorch", A, partial(pytorch, a), a.passes),
+        Row("A", "the textbook loop in NumPy, float64", A, partial(textbook, a), a.passes),
+        Row("A", compiled, A, partial(jax, a), a.passes),
+        Row("B", indexed, B, partial(pytorch, b), b.passes),
+        Row("B", "PyTorch, DataLoader", B, partial(pytorch_loader, b), b.passes),
+        Row("B", "scikit-learn, MLPClassifier", B, partial(scikit_learn, b), b.passes),
+        Row("B", compiled, B, partial(jax, b), b.passes),
+        Row("C", indexed, C, partial(pytorch, c), c.passes),
+        Row("C", compiled, C, partial(jax, c), c.passes),
+        Row("C", "only the step's matrix products", C, partial(products, c), c.passes),
+        Row("deform", "the same, on undeformed digits", C_deformed, C, c.passes),
+        Row("D", indexed, D, partial(pytorch, d), d.passes),
+        Row("D", compiled, D, partial(jax, d), d.passes),
+        Row("E", "PyTorch, inference mode", E, partial(pytorch_predict, b), PREDICTIONS),
+        Row("load", "pandas, the two CSV files", load, csv),
+        Row("import", "`import numpy`", start, numpy),
+        Row(
+            "B",
+            f"{indexed}; both next to a busy process",
+            B,
+            partial(pytorch, b),
+            b.passes,
+            (True, True),
+        ),
         *(
-            Row(f"busy: {what}", ours, ours, per_turn, 2, peer_by_ours=False, busy=(True, False))
-            for what, ours, per_turn in (
-                ("A", A, a.passes),
-                ("B", B, b.passes),
-                ("C", C, c.passes),
-                ("deform: C", partial(mnist_nn, c, augment=deform), c.passes),
-                ("D", D, d.passes),
-                ("E", predictions[0], PREDICTIONS),
-                ("load_mnist()", loads[0], 1),
-                ("import", imports[0], 1),
-            )
+            Row(workload, "alone", side, side, per_turn, busy=(True, False))
+            for workload, (side, per_turn) in ours.items()
         ),
     ]
 
 
 def peak_megabytes() -> float | None:
-    """Tell the most memory that this process has used, where the system is Linux."""
+    """Return the peak memory of this process, or None if the system is not Linux."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) / 1000 for line in lines if "VmHWM" in line), None)
+    return next((int(line.split()[1]) * 1.024e-3 for line in lines if "VmHWM" in line), None)
 
 
 @contextmanager
-def neighbour(busy: bool) -> Iterator[None]:
-    """Run a process that is always busy meanwhile, if asked to."""
+def neighbor(busy: bool) -> Iterator[None]:
+    """Keep another process busy during the context, if asked to."""
     if not busy:
         yield
         return
@@ -387,15 +417,15 @@ def neighbour(busy: bool) -> Iterator[None]:
 
 
 def serve(prepare: partial[Run], pipe: Connection) -> None:
-    """Be one side: time a turn whenever asked to, then tell the peak of memory."""
+    """Run one side: time a turn for each request, then report the peak memory."""
     if hasattr(os, "setsid"):
-        os.setsid()  # as a Jupyter kernel: Linux shares the cores out by session
+        os.setsid()  # like a Jupyter kernel: Linux divides the cores between sessions
     try:
         run = prepare()
     except ModuleNotFoundError as error:
-        pipe.send(f"not measured, {error.name} is not installed")
+        pipe.send(f"not measured: {error.name} is not installed")
         return
-    run()  # warms up
+    run()  # warm-up
     pipe.send(None)
     while pipe.recv():
         start = time.perf_counter()
@@ -405,23 +435,24 @@ def serve(prepare: partial[Run], pipe: Connection) -> None:
 
 
 def compare(row: Row, turns: int) -> dict[str, Any]:
-    """Let the two sides of a row take turns, and sum up."""
+    """Let the two sides of a row take turns, and summarize their times."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = [], []
-    for side in (row.peer, row.ours):
+    about = {"workload": row.workload, "compared_with": row.peer}
+    for side in (row.theirs, row.ours):
         pipe, other_end = context.Pipe()
         process = context.Process(target=serve, args=(side, other_end), daemon=True)
         process.start()
-        other_end.close()  # so that a process which dies is noticed
+        other_end.close()  # so that the death of the process is noticed
         if trouble := pipe.recv():
-            return {"row": row.name, "trouble": trouble}
+            return about | {"trouble": trouble}
         pipes.insert(0, pipe)
         processes.append(process)
     seconds: list[list[float]] = [[], []]
     for _ in range(turns):
         for pipe, times, busy in zip(pipes, seconds, row.busy, strict=True):
-            time.sleep(0.5)  # what is idle on the other side goes on turning for a while
-            with neighbour(busy):
+            time.sleep(0.5)  # idle threads of the other side keep spinning for a while
+            with neighbor(busy):
                 pipe.send(True)
                 times.append(pipe.recv())
     for pipe in pipes:
@@ -429,37 +460,54 @@ def compare(row: Row, turns: int) -> dict[str, Any]:
     megabytes = [pipe.recv() for pipe in pipes]
     for process in processes:
         process.join()
-    ratios = [peer / ours for ours, peer in zip(*seconds, strict=True)]
-    if not row.peer_by_ours:
-        ratios = [1 / ratio for ratio in ratios]
-    return {
-        "row": row.name,
-        "ours_ms": 1000 * median(seconds[0]) / row.per_turn,
-        "peer_ms": 1000 * median(seconds[1]) / row.per_turn,
-        "ratio": median(ratios),
-        "lowest": min(ratios),
-        "highest": max(ratios),
-        "goal": f"≥ {row.goal}" if row.peer_by_ours else f"≤ {row.goal}, ours / peer",
-        "ours_mb": megabytes[0],
-        "peer_mb": megabytes[1],
-    }
+    ours, theirs = (1000 * median(times) / row.per_turn for times in seconds)
+    if row.slows_down:
+        ratios = [busy / alone for busy, alone in zip(*seconds, strict=True)]
+        measured = {"alone_ms": theirs, "busy_ms": ours, "slowdown": median(ratios)}
+    else:
+        ratios = [peer / own for own, peer in zip(*seconds, strict=True)]
+        measured = {"ours_ms": ours, "theirs_ms": theirs, "ratio": median(ratios)}
+        measured |= {"ours_mb": megabytes[0], "theirs_mb": megabytes[1]}
+    return about | measured | {"lowest": min(ratios), "highest": max(ratios)}
 
 
-def in_words(result: dict[str, Any]) -> str:
-    """Write a result as a line of the table."""
+PEERS = """
+| workload | compared with | ours | theirs | theirs / ours | peak memory (ours, theirs) |
+|---|---|---|---|---|---|"""
+BUSY = """
+| workload | alone | next to a busy process | slowdown |
+|---|---|---|---|"""
+
+
+def table_row(result: dict[str, Any], first: bool) -> str:
+    """Format a result as a row of the table; the first of a workload names it."""
+    workload = result["workload"]
+    cells = [f"{workload}: {WORKLOADS[workload]}" if first else ""]
     if "trouble" in result:
-        return f"| {result['row']} | {result['trouble']} |"
-    times = (
-        f"{time:,.0f} ms" if time > 100 else f"{time:.3g} ms"
-        for time in (result["ours_ms"], result["peer_ms"])
-    )
-    ratio = f"{result['ratio']:.2f} ({result['lowest']:.2f} to {result['highest']:.2f})"
-    peaks = (f"{mb:.0f} MB" if mb else "" for mb in (result["ours_mb"], result["peer_mb"]))
-    return f"| {' | '.join([result['row'], *times, ratio, result['goal'], *peaks])} |"
+        return f"| {' | '.join([*cells, result['compared_with'], result['trouble']])} |"
+    spread = f"({result['lowest']:.2f}\N{EN DASH}{result['highest']:.2f})"
+    if "slowdown" in result:
+        cells += [duration(result["alone_ms"]), duration(result["busy_ms"])]
+        cells.append(f"{result['slowdown']:.2f} {spread}")
+    else:
+        memory = [result["ours_mb"], result["theirs_mb"]]
+        cells += [result["compared_with"], *map(duration, (result["ours_ms"], result["theirs_ms"]))]
+        cells.append(f"{result['ratio']:.2f} {spread}")
+        # What a process that starts others uses is not what they use.
+        shown = all(memory) and workload not in ("load", "import")
+        cells.append(f"{memory[0]:.0f}, {memory[1]:.0f} MB" if shown else "")
+    return f"| {' | '.join(cells)} |"
+
+
+def duration(milliseconds: float) -> str:
+    """Format a duration to three figures."""
+    if milliseconds >= 1000:
+        return f"{milliseconds / 1000:.2f} s"
+    return f"{milliseconds:.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"
 
 
 def machine() -> dict[str, Any]:
-    """Tell what the figures depend on."""
+    """Describe what the results depend on: the machine, and the versions of the software."""
     facts = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
     facts["python"] = platform.python_version()
     for package in ("numpy", "torch", "jax", "scikit-learn", "pandas"):
@@ -469,27 +517,33 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, print the table row by row, and write it as JSON."""
+    """Run the comparisons, print the README's tables row by row, and write the results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("rows", nargs="*", help="only rows that start so, such as A or load")
-    parser.add_argument("--turns", type=int, default=5, help="turns of each side (5)")
-    parser.add_argument("--json", type=Path, help="file for the results (speed.json, beside this)")
+    choices = [*WORKLOADS, "busy"]
+    parser.add_argument("rows", nargs="*", help=f"only these, of {', '.join(choices)}")
+    parser.add_argument("--turns", type=int, default=5, help="turns for each side (default: 5)")
+    parser.add_argument("--json", type=Path, help="results file (default, if all: speed.json)")
     arguments = parser.parse_args()
-    table = arguments.json or (None if arguments.rows else Path(__file__).with_suffix(".json"))
-    facts, results = machine(), []
+    if unknown := set(arguments.rows) - set(choices):
+        parser.error(f"no rows {', '.join(unknown)}; choose from {', '.join(choices)}")
+    wanted = arguments.rows or choices
+    file = arguments.json or (None if arguments.rows else Path(__file__).with_suffix(".json"))
+    facts, results, header, last = machine(), [], "", ""
     print(facts)
-    print("| workload | peer | ours | peer | peer / ours | goal | ours, peak | peer, peak |")
-    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for row in comparisons(folder):
-            if row.what.startswith(tuple(arguments.rows) or ""):
-                if row.peer.func is pandas_load:
-                    write_csv(folder)
-                results.append(compare(row, arguments.turns))
-                print(in_words(results[-1]), flush=True)
-    if table:
+            if ("busy" if any(row.busy) else row.workload) not in wanted:
+                continue
+            if row.theirs.func is pandas_load:
+                write_csv(folder)
+            results.append(compare(row, arguments.turns))
+            if header != (header := BUSY if row.slows_down else PEERS):
+                print(header)
+            print(table_row(results[-1], first=row.workload != last or row.slows_down), flush=True)
+            last = row.workload
+    if file:
         text = json.dumps({**facts, "results": results}, indent=1, ensure_ascii=False)
-        table.write_text(text + "\n", encoding="utf-8")
+        file.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mnist_nn.augmentation import deform, random_warps, warp
+from mnist_nn.augmentation import affine_warp, deform, random_warps, warp
 from mnist_nn.data import (
     DATA_DIR,
     DIGESTS,
@@ -28,6 +28,7 @@ from mnist_nn.evaluation import (
     make_predictions,
     precision_and_recall,
     predict,
+    predict_proba,
     principal_components,
 )
 from mnist_nn.inference import Prediction, predict_image, predict_index
@@ -44,7 +45,7 @@ from mnist_nn.network import (
     sigmoid,
     softmax,
 )
-from mnist_nn.optimizers import constant, cosine
+from mnist_nn.optimizers import SGD, Adam, constant, cosine, update
 from mnist_nn.plots import (
     plot_activations,
     plot_comparison,
@@ -60,82 +61,29 @@ from mnist_nn.plots import (
     plot_weights,
 )
 from mnist_nn.preparation import ImageError, prepare_digit
-from mnist_nn.storage import MODELS_DIR, ModelError, load_model, model_card, save_model
-from mnist_nn.training import TrainingDiverged, TrainingInterrupted, gradient_descent, train, update
+from mnist_nn.storage import (
+    MODELS_DIR,
+    NUMBER_RECOGNITION,
+    RECORD,
+    ModelError,
+    load_model,
+    model_card,
+    save_model,
+)
+from mnist_nn.training import (
+    TrainingDiverged,
+    TrainingInterrupted,
+    TrainingState,
+    gradient_descent,
+    train,
+)
 
 if TYPE_CHECKING:
     from mnist_nn.canvas import DigitCanvas
 
-__all__ = [
-    "DATA_DIR",
-    "DIGESTS",
-    "MNIST",
-    "MODELS_DIR",
-    "Calibration",
-    "DataError",
-    "DigitCanvas",
-    "DownloadError",
-    "Evaluation",
-    "Gradients",
-    "ImageError",
-    "ModelError",
-    "Network",
-    "Prediction",
-    "TrainingDiverged",
-    "TrainingInterrupted",
-    "backward_prop",
-    "batches",
-    "calibration",
-    "confident_mistakes",
-    "confusion_matrix",
-    "constant",
-    "cosine",
-    "cross_entropy",
-    "deform",
-    "digest",
-    "download_mnist",
-    "forward_prop",
-    "get_accuracy",
-    "gradient_descent",
-    "init_params",
-    "input_gradient",
-    "load_mnist",
-    "load_model",
-    "make_predictions",
-    "model_card",
-    "one_hot",
-    "plot_activations",
-    "plot_comparison",
-    "plot_confusion",
-    "plot_digits",
-    "plot_history",
-    "plot_maps",
-    "plot_prediction",
-    "plot_reliability",
-    "plot_robustness",
-    "plot_saliency",
-    "plot_warp",
-    "plot_weights",
-    "precision_and_recall",
-    "predict",
-    "predict_image",
-    "predict_index",
-    "prepare_digit",
-    "principal_components",
-    "random_warps",
-    "relu",
-    "save_model",
-    "sigmoid",
-    "softmax",
-    "split_validation",
-    "train",
-    "update",
-    "warp",
-]
-
 
 def __getattr__(name: str) -> Any:
-    # Widgets take longer to load than all the rest, and few need one.
+    # Widgets take longer to load than all the rest, and few people need one.
     if name == "DigitCanvas":
         from mnist_nn.canvas import DigitCanvas
 

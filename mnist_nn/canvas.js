@@ -1,8 +1,8 @@
 // What DigitCanvas shows in the notebook: paper, two buttons, the pixels that the network sees, and
-// its answer. It draws and displays only: strokes go to Python, and what Python makes of them comes
-// back in `seen` and `probabilities`.
+// its answer. This file only draws and displays: strokes go to Python, and the results come back in
+// `seen`, `probabilities` and `message`.
 
-const BRUSH = 1 / 14; // of the side of the paper, as in canvas.py
+const BRUSH = 1 / 14; // relative to the side of the paper, as in canvas.py
 const KEY_STEP = 1 / 40;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -53,8 +53,8 @@ function render({ model, el }) {
       <div>
         <p>draw a digit</p>
         <svg viewBox="0 0 1 1" tabindex="0" role="application" aria-label="Paper. Draw a digit with
-          mouse, finger or pen. Or with the keyboard: arrow keys move the pen, the space bar puts it
-          down and lifts it."><g></g><circle r="0.02"></circle></svg>
+          a mouse, finger or pen, or with the keyboard: the arrow keys move the pen, and the space
+          bar puts it down or lifts it."><g></g><circle r="0.02"></circle></svg>
         <div class="buttons">
           <button type="button" title="Ctrl+Z on the paper">Undo</button>
           <button type="button" title="Escape on the paper">Clear</button>
@@ -62,8 +62,8 @@ function render({ model, el }) {
       </div>
       <div>
         <p>what the network sees</p>
-        <canvas width="28" height="28" role="img" aria-label="The drawing in 28 by 28 pixels, as the
-          network sees it"></canvas>
+        <canvas width="28" height="28" role="img" aria-label="The drawing as the network sees
+          it, in 28 by 28 pixels"></canvas>
       </div>
       <div>
         <output aria-live="polite"></output>
@@ -75,10 +75,10 @@ function render({ model, el }) {
   ].map((selector) => el.querySelector(selector));
   const [undoButton, clearButton] = el.querySelectorAll("button");
   for (const focusable of [paper, undoButton, clearButton]) {
-    focusable.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes an "a" for a new cell
+    focusable.dataset.lmSuppressShortcuts = "true"; // or typing "a" would insert a cell in JupyterLab
   }
-  let stroke = null; // the one that is being drawn
-  let pen = [0.5, 0.5]; // of the keyboard
+  let stroke = null; // the one being drawn
+  let pen = [0.5, 0.5]; // where the keyboard draws
 
   function setStrokes(strokes) {
     stroke = null;
@@ -101,7 +101,7 @@ function render({ model, el }) {
     lines.replaceChildren(
       ...[...strokes, ...(stroke ? [stroke] : [])].map((points) => {
         const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-        // A dot is a line as well: from its point to its point.
+        // A dot is drawn as a line from its point to itself.
         line.setAttribute("points", [points[0], ...points].join(" "));
         return line;
       }),
@@ -114,7 +114,7 @@ function render({ model, el }) {
   function showSeen() {
     const seen = model.get("seen");
     const context = canvas.getContext("2d");
-    const image = context.createImageData(28, 28); // black, and transparent where there is no ink
+    const image = context.createImageData(28, 28); // black, transparent where there is no ink
     for (let i = 0; i < seen.byteLength; i++) image.data[4 * i + 3] = seen.getUint8(i);
     context.putImageData(image, 0, 0);
   }
@@ -122,7 +122,7 @@ function render({ model, el }) {
   function showAnswer() {
     const probabilities = model.get("probabilities");
     const best = probabilities.indexOf(Math.max(...probabilities));
-    // The kernel may be busy with cells for long: nothing here waits for it without saying so.
+    // Cells may keep the kernel busy for a long time: say so while an answer is pending.
     const waiting = model.get("changes") !== model.get("changes_read");
     const empty = model.get("strokes").length === 0;
     answer.textContent = !waiting ? model.get("message") : empty ? "Nothing drawn yet" : "Reading …";
@@ -147,7 +147,7 @@ function render({ model, el }) {
 
   paper.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || stroke) return;
-    paper.setPointerCapture(event.pointerId); // a stroke that leaves the paper goes on
+    paper.setPointerCapture(event.pointerId); // a stroke continues outside the paper
     stroke = [positionOf(event)];
     showStrokes();
   });
@@ -179,14 +179,14 @@ function render({ model, el }) {
   undoButton.addEventListener("click", undo);
   clearButton.addEventListener("click", clear);
 
-  const shows = { strokes: showStrokes, seen: showSeen, probabilities: showAnswer, message: showAnswer,
+  const handlers = { strokes: showStrokes, seen: showSeen, probabilities: showAnswer, message: showAnswer,
     changes: showAnswer, changes_read: showAnswer };
-  for (const [name, show] of Object.entries(shows)) {
-    model.on(`change:${name}`, show);
-    show();
+  for (const [name, handler] of Object.entries(handlers)) {
+    model.on(`change:${name}`, handler);
+    handler();
   }
   return () => {
-    for (const [name, show] of Object.entries(shows)) model.off(`change:${name}`, show);
+    for (const [name, handler] of Object.entries(handlers)) model.off(`change:${name}`, handler);
   };
 }
 

@@ -1,7 +1,7 @@
-"""Read MNIST from disk, prove that it is MNIST, and deal it out in batches.
+"""Read MNIST from disk, verify that it is MNIST, and split it into batches.
 
-The digits may lie there as the four original IDX files, as a pair of CSV files or as one npz
-archive; all three give equal arrays.
+The digits may be stored as the four original IDX files, as two CSV files or as one npz archive; all
+three give equal arrays.
 """
 
 import gzip
@@ -22,7 +22,10 @@ Bytes: TypeAlias = NDArray[np.uint8]
 Split: TypeAlias = Literal["train", "test"]
 
 DATA_DIR = Path(__file__).resolve().parent.parent / "data"
-"""The data folder of the repository, whatever folder a notebook works in."""
+"""The repository's data folder, whatever the working folder of a notebook."""
+
+SIDE = 28
+"""The height and width of a digit, in pixels."""
 
 DIGESTS = {
     "train_X": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
@@ -30,7 +33,7 @@ DIGESTS = {
     "test_X": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
     "test_Y": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
-"""The `digest` of each array of MNIST: the SHA-256 of the published files after their headers."""
+"""The `digest` of each array of MNIST: the SHA-256 of the published file without its header."""
 
 _IDX_NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -39,7 +42,7 @@ _IDX_NAMES = {
 
 
 class DataError(ValueError):
-    """The files are not the digits they should be; the text names the file and what to do."""
+    """The files are not the expected digits; the message names the file and says what to do."""
 
 
 class MNIST(NamedTuple):
@@ -48,11 +51,11 @@ class MNIST(NamedTuple):
     Attributes
     ----------
     train_X : (60000, 784) float32 array
-        Training images, one a row; a pixel is 0 for paper and 1 for ink.
+        Training images, one per row; pixels range from 0 (paper) to 1 (ink).
     train_Y : (60000,) int64 array
-        The digits that they show, 0 to 9.
+        Their labels, 0 to 9.
     test_X, test_Y : (10000, 784) and (10000,) arrays
-        The test images and their digits.
+        The test images and their labels.
     """
 
     train_X: Pixels
@@ -65,27 +68,27 @@ class MNIST(NamedTuple):
 
 
 def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MNIST:
-    """Read the training and the test digits.
+    """Read the training and test digits.
 
     Parameters
     ----------
     data_dir : path, optional
-        The folder of the files: the IDX four (``train-images-idx3-ubyte`` and so on, plain or
-        ``.gz``), else ``mnist_train.csv`` and ``mnist_test.csv`` (the label, then 784 pixels, with
-        or without a header row), else ``mnist.npz`` as Keras has it. Default: the repository's
-        ``data``.
+        The folder with the files: the four IDX files (``train-images-idx3-ubyte`` and so on, plain
+        or ``.gz``), else ``mnist_train.csv`` and ``mnist_test.csv`` (the label, then 784 pixels,
+        with or without a header row), else ``mnist.npz`` in Keras's format. Default: the
+        repository's ``data``.
     verify : bool
-        Whether to check that the digits are those of MNIST, by their SHA-256. False reads any other
-        set in these formats.
+        Whether to check by SHA-256 that the digits are MNIST. With False, any other dataset in
+        these formats can be read.
 
     Raises
     ------
     DataError
-        If a file is missing, damaged, or holds something else.
+        If a file is missing, damaged, or contains something else.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor() as threads:  # unpacking and checksums leave Python to other threads
+    with ThreadPoolExecutor() as threads:  # decompression and hashing release the GIL
         splits = [
             threads.submit(load_split, split, data_dir, verify=verify) for split in get_args(Split)
         ]
@@ -93,7 +96,8 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
     if train_X.shape[1] != test_X.shape[1]:
         raise DataError(
             f"the training images in {data_dir or DATA_DIR} have {train_X.shape[1]} pixels and the "
-            f"test images {test_X.shape[1]}, where one number was expected; take both from one set"
+            f"test images {test_X.shape[1]}, where the same number was expected; take both from "
+            "the same dataset"
         )
     return MNIST(train_X, train_Y, test_X, test_Y)
 
@@ -101,7 +105,7 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
 def load_split(
     split: Split, data_dir: Path | str | None = None, *, verify: bool = True
 ) -> tuple[Pixels, Labels]:
-    """Read the training or the test digits alone: `load_mnist` for one half, ``(X, Y)``."""
+    """Read only the training or only the test digits, as ``(X, Y)``; see `load_mnist`."""
     folder = DATA_DIR if data_dir is None else Path(data_dir)
     images, labels = (_with_suffix(folder / name) for name in _IDX_NAMES[split])
     csv, npz = folder / f"mnist_{split}.csv", folder / "mnist.npz"
@@ -116,32 +120,32 @@ def load_split(
         X, Y = _read_npz(npz, split)
     else:
         idx = " and ".join(f"{name}.gz" for name in _IDX_NAMES[split])
-        there = next((f"only {file.name} is" for file in (images, labels) if file), "none is")
+        found = next((f"only {file.name}" for file in (images, labels) if file), "none")
         raise DataError(
-            f"expected {idx}, or {csv.name}, or {npz.name} in {folder}, and {there} there; restore "
-            "the folder with `git checkout data`, or give load_mnist the folder that has the files"
+            f"expected {idx}, or {csv.name}, or {npz.name} in {folder}, but found {found}; restore "
+            "the folder with `git checkout data`, or pass load_mnist the folder with the files"
         )
     if len(X) != len(Y) or X.size == 0:
         raise DataError(
-            f"{sources[0]} has {len(X)} images and {sources[1].name} {len(Y)} labels, where one "
-            "image or more and a label for each was expected; take both from one set"
+            f"{sources[0]} has {len(X)} images and {sources[1].name} has {len(Y)} labels, where at "
+            "least one image and a label for each were expected; take both from the same dataset"
         )
     X, Y = _as_bytes(X, 255, "pixel", sources[0]), _as_bytes(Y, 9, "label", sources[1])
     X = X.reshape(len(X), -1)
     if verify:
         for name, array, source in zip("XY", (X, Y), sources, strict=True):
-            expected, came = DIGESTS[f"{split}_{name}"], digest(array)
-            if came != expected:
+            expected, actual = DIGESTS[f"{split}_{name}"], digest(array)
+            if actual != expected:
                 raise DataError(
                     f"{source} is readable but not MNIST: the SHA-256 of its "
-                    f"{'pixels' if name == 'X' else 'labels'} should be {expected} and is {came}; "
-                    "fetch it again, or read another set with verify=False"
+                    f"{'pixels' if name == 'X' else 'labels'} should be {expected} but is "
+                    f"{actual}; download it again, or read another dataset with verify=False"
                 )
     return X / np.float32(255), Y.astype(np.int64)
 
 
 def digest(array: Pixels | Labels | Bytes) -> str:
-    """SHA-256 of pixels (from 0 to 1, or bytes) or labels, as the bytes of the published files."""
+    """Return the SHA-256 of pixels (0 to 1, or bytes) or labels, as in the published files."""
     values = np.rint(array * np.float32(255)) if array.dtype.kind == "f" else array
     return hashlib.sha256(values.astype(np.uint8, order="C", copy=False).data).hexdigest()
 
@@ -149,7 +153,7 @@ def digest(array: Pixels | Labels | Bytes) -> str:
 def split_validation(
     X: Pixels, Y: Labels, size: int, *, rng: np.random.Generator | int
 ) -> tuple[tuple[Pixels, Labels], tuple[Pixels, Labels]]:
-    """Set digits aside, drawn at random, to judge training by without touching the test set.
+    """Set random digits aside for validation, so that the test set stays untouched.
 
     Parameters
     ----------
@@ -157,23 +161,25 @@ def split_validation(
     size : int
         How many digits to set aside.
     rng : numpy.random.Generator or int
-        The source of randomness, or a seed for one.
+        The random number generator, or a seed for one.
 
     Returns
     -------
     (train_X, train_Y), (validation_X, validation_Y)
-        Copies, ``N - size`` and ``size`` digits.
+        Copies, with ``N - size`` and ``size`` digits.
 
     Raises
     ------
+    TypeError
+        If X or Y is not a NumPy array.
     ValueError
-        If that would leave either part empty, or X and Y differ in length.
+        If either part would be empty, or X and Y differ in length.
     """
     _check_pairs(X, Y)
     if not isinstance(size, int | np.integer) or not 0 < size < len(X):
         raise ValueError(
-            f"size must be a number of digits from 1 to {len(X) - 1}, which leaves some on both "
-            f"sides, not {size!r}; choose another"
+            f"size must be an integer from 1 to {len(X) - 1}, so that neither part is empty, not "
+            f"{size!r}; choose another"
         )
     order = np.random.default_rng(rng).permutation(len(X))
     aside, kept = order[:size], order[size:]
@@ -183,10 +189,10 @@ def split_validation(
 def batches(
     digits: int, batch_size: int, *, rng: np.random.Generator | int
 ) -> Iterator[NDArray[np.int64]]:
-    """Deal the rows of so many digits out once, in random order, ``batch_size`` at a time.
+    """Yield every row number once, in random order, ``batch_size`` at a time.
 
-    ``X[rows], Y[rows]`` is then a batch. The last one is smaller where ``batch_size`` does not
-    divide the number of digits.
+    ``X[rows], Y[rows]`` is then a batch. The last one is smaller if ``batch_size`` does not divide
+    ``digits``, the number of digits.
 
     Raises
     ------
@@ -214,7 +220,7 @@ def _check_pairs(X: Pixels, Y: Labels) -> None:
 
 
 def _with_suffix(path: Path) -> Path | None:
-    """Return the plain or the gzipped file, whichever is there."""
+    """Return the gzipped file if it exists, else the plain one if it exists."""
     gz = path.with_name(f"{path.name}.gz")
     return next((file for file in (gz, path) if file.exists()), None)
 
@@ -222,28 +228,28 @@ def _with_suffix(path: Path) -> Path | None:
 def _read_idx(path: Path, dimensions: int) -> Bytes:
     """Read an IDX file.
 
-    It has two zero bytes, 8 for uint8, the number of dimensions, each one's length, then the bytes.
+    Its header is two zero bytes, 8 for uint8, the number of dimensions and their lengths.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path} should be a readable file, and complete if gzipped, and is not ({error}); "
-            "fetch it again"
+            f"{path} should be a readable file, and complete if gzipped, but is not ({error}); "
+            "download it again"
         ) from error
     magic, header = bytes([0, 0, 8, dimensions]), 4 + 4 * dimensions
     if content[:4] != magic:
         raise DataError(
             f"{path} should start with the bytes {magic.hex(' ')} of an IDX file of "
-            f"{'images' if dimensions == 3 else 'labels'} and starts with "
-            f"{content[:4].hex(' ') or 'nothing'}; fetch it again"
+            f"{'images' if dimensions == 3 else 'labels'} but starts with "
+            f"{content[:4].hex(' ') or 'nothing'}; download it again"
         )
     shape = np.frombuffer(content[4:header].ljust(4 * dimensions, b"\0"), ">u4").tolist()
-    expected, came = header + math.prod(shape), len(content)
-    if came != expected:
+    expected, actual = header + math.prod(shape), len(content)
+    if actual != expected:
         raise DataError(
-            f"{path} should have {expected} bytes for the shape {tuple(shape)} in its header and "
-            f"has {came}; fetch it again"
+            f"{path} should have {expected} bytes for the shape {tuple(shape)} in its header "
+            f"but has {actual}; download it again"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
@@ -253,21 +259,21 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
 
     try:
         first = pd.read_csv(path, header=None, nrows=1).iloc[0]
-        # The names of a header are words, or 0, 1, 2, … as pandas numbers columns without names.
+        # A header has words, or 0, 1, 2, … as pandas names columns by default.
         names = int(isinstance(first[0], str) or first.tolist() == list(range(len(first))))
-        # Nothing may be missing in a row of digits, and to look for it would take twice as long.
+        # No value may be missing, and checking for missing values would take twice as long.
         table = pd.read_csv(
             path, header=None, skiprows=names, dtype=np.int64, na_filter=False
         ).to_numpy()
     except (OSError, ValueError, OverflowError) as error:
         raise DataError(
-            f"{path} should have a label and 784 pixels in each row, all whole numbers, and has "
-            f"something else ({error}); fetch it again"
+            f"{path} should have a label and 784 pixels in each row, all whole numbers, but has "
+            f"something else ({error}); download it again"
         ) from error
     if table.shape[1] != 785:
         raise DataError(
-            f"{path} should have 785 columns, a label and 784 pixels, and has {table.shape[1]}; "
-            "fetch it again"
+            f"{path} should have 785 columns, a label and 784 pixels, but has {table.shape[1]}; "
+            "download it again"
         )
     return table[:, 1:], table[:, 0]
 
@@ -276,26 +282,26 @@ def _read_npz(path: Path, split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             X, Y = np.asarray(arrays[f"x_{split}"]), np.asarray(arrays[f"y_{split}"])
-    except Exception as error:  # NumPy meets a damaged file with over a dozen kinds of exception
+    except Exception as error:  # NumPy raises over a dozen types for damaged files
         raise DataError(
-            f"{path} should be an npz archive with x_{split} and y_{split} and is not "
-            f"({error if zipfile.is_zipfile(path) else 'it is no archive at all'}); fetch it again"
+            f"{path} should be an npz archive with x_{split} and y_{split} but is not "
+            f"({error if zipfile.is_zipfile(path) else 'not an archive'}); download it again"
         ) from error
     if X.ndim not in (2, 3) or Y.ndim != 1:
         raise DataError(
-            f"{path} should have images of shape (N, 28, 28) and labels of shape (N,), and has "
-            f"{X.shape} and {Y.shape}; fetch it again"
+            f"{path} should have images of shape (N, 28, 28) and labels of shape (N,), but has "
+            f"{X.shape} and {Y.shape}; download it again"
         )
     return X, Y
 
 
 def _as_bytes(values: NDArray[Any], highest: int, kind: str, path: Path) -> Bytes:
     if values.dtype.kind not in "iu" or not 0 <= values.min() <= values.max() <= highest:
-        came = values.dtype
-        if came.kind in "iu":
-            came = values.min() if values.min() < 0 else values.max()
+        actual = values.dtype
+        if actual.kind in "iu":
+            actual = values.min() if values.min() < 0 else values.max()
         raise DataError(
-            f"{path} should have whole numbers from 0 to {highest} for each {kind} and has {came}; "
-            "fetch it again"
+            f"{path} should have whole numbers from 0 to {highest} for each {kind} but has "
+            f"{actual}; download it again"
         )
     return values.astype(np.uint8, order="C", copy=False)

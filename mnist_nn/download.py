@@ -1,4 +1,4 @@
-"""Fetch MNIST: from Kaggle with your credentials, or from public mirrors without any."""
+"""Download MNIST from Kaggle with your credentials, or from public mirrors without any."""
 
 import builtins
 import codecs
@@ -19,6 +19,7 @@ from functools import partial, partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mnist_nn.checks import check_choice
 from mnist_nn.data import DATA_DIR, DataError, load_mnist
 from mnist_nn.progress import Progress
 
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
     import requests
 
 DATASET = "oddrationale/mnist-in-csv"
-"""The Kaggle dataset that `download_mnist` fetches: two CSV files in a zip archive."""
+"""The Kaggle dataset that `download_mnist` downloads: two CSV files in a zip archive."""
 
 MIRRORS = [
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 ]
-"""Where PyTorch and TensorFlow keep the four original files."""
+"""The mirrors of the four original files that PyTorch and TensorFlow use."""
 
 CSV_NAMES = ["mnist_train.csv", "mnist_test.csv"]
 
@@ -42,17 +43,17 @@ IDX_SHA256 = {
     "t10k-images-idx3-ubyte": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
-"""The SHA-256 of each file, with .gz, as the mirrors have it."""
+"""The SHA-256 of each file on the mirrors, compressed (.gz)."""
 
-# About what there is to fetch; the progress shown ends there or a little off.
+# Approximate download sizes; the progress may end slightly above or below them.
 _IDX_MEGABYTES, _CSV_MEGABYTES = 12, 16
 
-# Longer than this a person should not be kept waiting by a server's Retry-After.
-_PATIENCE_SECONDS = 60.0
+# The longest Retry-After that is worth waiting for.
+_MAX_WAIT_SECONDS = 60.0
 
 
 class DownloadError(OSError):
-    """MNIST could not be fetched; the text lists what was tried, why it failed and what to do."""
+    """MNIST could not be downloaded; the message says why each source failed and what to do."""
 
 
 def download_mnist(
@@ -61,45 +62,42 @@ def download_mnist(
     *,
     force: bool = False,
 ) -> str:
-    """Make sure that MNIST is on disk, and fetch it if it is not.
+    """Make sure that MNIST is on disk, and download it if it is not.
 
-    Files are fetched into a temporary folder, checked there by their SHA-256, and moved into place
-    only then: whatever goes wrong, the data folder stays as it was.
+    Files are downloaded to a temporary folder, checked there by their SHA-256, and only then moved
+    into place. If anything goes wrong, the data folder is left as it was.
 
     Parameters
     ----------
     data_dir : path, optional
-        Where the files belong. Default: the repository's ``data``.
+        The folder for the files. Default: the repository's ``data``.
     source : {"auto", "kaggle", "mirror"}
-        ``"kaggle"`` fetches the pair of CSV files with the kaggle client; credentials come from
-        ``.env``, the environment or ``~/.kaggle``, and it tries without where there are none.
-        ``"mirror"`` fetches the four IDX files from a public mirror. ``"auto"`` does the first
-        if there are credentials, and the second if there are none or it failed.
+        ``"kaggle"`` downloads the two CSV files with the kaggle client. Credentials come from
+        ``.env``, the environment or ``~/.kaggle``; if there are none, it tries without.
+        ``"mirror"`` downloads the four IDX files from a public mirror. ``"auto"`` tries Kaggle
+        first if there are credentials, and then the mirrors.
     force : bool
-        True fetches even if what would be fetched is there and whole.
+        Whether to download even if the files are already there and intact.
 
     Returns
     -------
     str
-        Where the digits came from: ``"disk"``, ``"kaggle"`` or the address of a mirror.
+        The source of the digits: ``"disk"``, ``"kaggle"`` or the URL of a mirror.
 
     Raises
     ------
     DownloadError
-        If every way to them failed.
+        If every source failed.
     ValueError
-        If there is no such source.
+        If ``source`` is not one of the three.
     """
-    if source not in ("auto", "kaggle", "mirror"):
-        raise ValueError(
-            f'source must be "auto", "kaggle" or "mirror", not {source!r}; choose one of the three'
-        )
+    check_choice("source", source, ("auto", "kaggle", "mirror"))
     folder = DATA_DIR if data_dir is None else Path(data_dir)
     names = {"kaggle": CSV_NAMES, "mirror": [f"{name}.gz" for name in IDX_SHA256]}.get(source)
-    if not force and _is_whole(folder) and (names is None or _is_whole(folder, names)):
+    if not force and _is_intact(folder) and (names is None or _is_intact(folder, names)):
         return "disk"
     failures = []
-    with _environment_of_dotenv():
+    with _dotenv_environment():
         ways: dict[str, Callable[[Path], None]] = {}
         if source == "kaggle" or (source == "auto" and _has_credentials()):
             ways["kaggle"] = _fetch_from_kaggle
@@ -117,15 +115,15 @@ def download_mnist(
             else:
                 return name
     raise DownloadError(
-        "MNIST could not be downloaded. Tried were\n  "
+        "MNIST could not be downloaded; every source failed:\n  "
         + "\n  ".join(failures)
-        + "\nCheck the network and, for Kaggle, the credentials in .env (.env.example shows how); "
-        "or restore the files that come with the repository by `git checkout data`."
+        + "\nCheck the network and, for Kaggle, the credentials in .env (see .env.example), or "
+        "restore the files that come with the repository with `git checkout data`."
     )
 
 
-def _is_whole(folder: Path, names: list[str] | None = None) -> bool:
-    """Whether the folder, or these of its files alone, are MNIST."""
+def _is_intact(folder: Path, names: list[str] | None = None) -> bool:
+    """Return whether the folder contains MNIST, using only the named files if names are given."""
     try:
         if names is None:
             load_mnist(folder)
@@ -140,7 +138,7 @@ def _is_whole(folder: Path, names: list[str] | None = None) -> bool:
 
 
 def _move_in(temporary: Path, folder: Path) -> None:
-    """Move the new files in, all of them or, should one not go, none."""
+    """Move all the new files into place, or none if one of them cannot be moved."""
     files, kept = sorted(temporary.iterdir()), temporary / "kept"
     kept.mkdir()
     with contextlib.ExitStack() as undo:
@@ -151,8 +149,8 @@ def _move_in(temporary: Path, folder: Path) -> None:
             file.replace(target)
             undo.callback(old.replace, target) if old.exists() else undo.callback(target.unlink)
         undo.pop_all()
-    if not _is_whole(folder):
-        # Damaged IDX files would be read before the CSV files that have just come.
+    if not _is_intact(folder):
+        # Damaged IDX files would be read in preference to the new CSV files.
         for name in IDX_SHA256:
             for damaged in (folder / name, folder / f"{name}.gz"):
                 if damaged.exists():
@@ -162,46 +160,48 @@ def _move_in(temporary: Path, folder: Path) -> None:
 def _from_mirror(mirror: str) -> Callable[[Path], None]:
     def fetch(folder: Path) -> None:
         done = 0
-        with Progress(_IDX_MEGABYTES, "MB") as shown:
+        with Progress(_IDX_MEGABYTES, "MB") as progress:
             for name, expected in IDX_SHA256.items():
                 file = folder / f"{name}.gz"
-                _retrying(partial(_fetch_idx, mirror + file.name, file, shown, done))
-                came = hashlib.sha256(file.read_bytes()).hexdigest()
-                if came != expected:
-                    raise DataError(f"SHA-256 of {file.name} should be {expected} and is {came}")
+                _retry(partial(_fetch_idx, mirror + file.name, file, progress, done))
+                actual = hashlib.sha256(file.read_bytes()).hexdigest()
+                if actual != expected:
+                    raise DataError(
+                        f"the SHA-256 of {file.name} should be {expected} but is {actual}"
+                    )
                 done += file.stat().st_size
 
     return fetch
 
 
-def _fetch_idx(address: str, file: Path, shown: Progress, before: int) -> None:
+def _fetch_idx(address: str, file: Path, progress: Progress, before: int) -> None:
     import requests
 
-    # "identity": requests would unzip what a server declares as gzip, and spoil the digest.
+    # "identity" keeps requests from decompressing the files, which would change their SHA-256.
     headers = {"Accept-Encoding": "identity"}
     response = requests.get(address, headers=headers, stream=True, timeout=30)
     response.raise_for_status()
-    _save(response, file, shown, before)
+    _save(response, file, progress, before)
 
 
 def _fetch_from_kaggle(folder: Path) -> None:
     archive = folder / "archive.zip"
-    with Progress(_CSV_MEGABYTES, "MB") as shown:
-        _retrying(lambda: _save(_ask_kaggle(), archive, shown))
+    with Progress(_CSV_MEGABYTES, "MB") as progress:
+        _retry(lambda: _save(_ask_kaggle(), archive, progress))
     with zipfile.ZipFile(archive) as members:
-        # Only these two are written, by these names: a "../" in another cannot lead anywhere.
+        # Only these two names are extracted, so a "../" in another can do no harm.
         for name in CSV_NAMES:
             members.extract(name, folder)
     archive.unlink()
 
 
 def _ask_kaggle() -> "requests.Response":
-    """Ask Kaggle for the dataset with the kaggle client, and return the answer to be read."""
+    """Request the dataset with the kaggle client, and return the response with its body unread."""
     from unittest import mock
 
     import requests
 
-    # The client sets no time limit of its own, and a silent server would hold a notebook for ever.
+    # The client sets no timeout, so a server that does not respond would block a notebook forever.
     patient = partialmethod(requests.Session.send, timeout=30)
     with _muted(), mock.patch.object(requests.Session, "send", patient):
         from kaggle.api.kaggle_api_extended import KaggleApi
@@ -222,11 +222,11 @@ def _ask_kaggle() -> "requests.Response":
 
 @contextlib.contextmanager
 def _muted() -> Iterator[None]:
-    """Keep the kaggle client from printing, logging, and ending the interpreter.
+    """Keep the kaggle client from printing, logging or exiting the interpreter.
 
-    It logs in when it is imported and, where it cannot, prints help and calls ``exit``, which would
-    close standard input, and which a notebook has not got. With VERBOSE set it prints what it
-    sends, and at the debug level it logs what it is answered: the credential may be in either.
+    The client logs in when it is imported. If it cannot, it prints help and calls ``exit``, which
+    would close standard input, and which does not exist in a notebook. With VERBOSE set it prints
+    its requests, and at the debug level it logs the responses; either may contain the credentials.
     """
     levels = {name: logging.getLogger(name).level for name in ("kaggle", "kagglesdk")}
     original = vars(builtins).get("exit")
@@ -245,10 +245,11 @@ def _muted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment_of_dotenv() -> Iterator[None]:
-    """Add what .env says to the environment for a while, from above the working folder first.
+def _dotenv_environment() -> Iterator[None]:
+    """Add the variables in .env to the environment while the context lasts.
 
-    Only for a while: a corrected .env then counts at once, and no key stays behind.
+    The .env in or above the working folder takes precedence over the repository's. Restoring the
+    environment lets a corrected .env take effect and leaves no key behind.
     """
     from dotenv import dotenv_values, find_dotenv
 
@@ -279,8 +280,8 @@ def _has_credentials() -> bool:
     return any((Path(home).expanduser() / file).exists() for home in homes for file in files)
 
 
-def _retrying(fetch: Callable[[], None]) -> None:
-    """Try up to four times, as long as the fault is one that may pass."""
+def _retry(fetch: Callable[[], None]) -> None:
+    """Try up to four times, as long as the error may be temporary."""
     import requests
 
     for pause in (1.0, 2.0, 4.0, None):
@@ -288,17 +289,19 @@ def _retrying(fetch: Callable[[], None]) -> None:
             return fetch()
         except requests.RequestException as error:
             response = error.response
-            passing = response is None or response.status_code == 429 or response.status_code >= 500
+            temporary = (
+                response is None or response.status_code == 429 or response.status_code >= 500
+            )
             wait = _retry_after(response) if response is not None else None
             wait = pause if wait is None else wait
-            if pause is None or not passing or wait is None or wait > _PATIENCE_SECONDS:
+            if pause is None or not temporary or wait is None or wait > _MAX_WAIT_SECONDS:
                 raise
             time.sleep(wait)
     return None
 
 
 def _retry_after(response: "requests.Response") -> float | None:
-    """Return the seconds that the header asks to wait, as a number or a date (RFC 9110)."""
+    """Return the seconds to wait according to Retry-After, a number or a date (RFC 9110)."""
     from email.utils import parsedate_to_datetime
 
     header = response.headers.get("Retry-After", "")
@@ -312,33 +315,33 @@ def _retry_after(response: "requests.Response") -> float | None:
         return None
 
 
-def _save(response: "requests.Response", file: Path, shown: Progress, before: int = 0) -> None:
-    """Write the body of an answer, and show how far all of the download has come."""
+def _save(response: "requests.Response", file: Path, progress: Progress, before: int = 0) -> None:
+    """Write the body of a response to a file, and show the progress of the whole download."""
     with response, file.open("wb") as output:
         for chunk in response.iter_content(1 << 18):
             output.write(chunk)
-            shown.show({"MB": math.ceil((before + output.tell()) / 1e6)})
+            progress.show({"MB": math.ceil((before + output.tell()) / 1e6)})
 
 
 def _reason(error: Exception) -> str:
-    """Say what went wrong in words of our own: a server's might quote what was sent to it."""
+    """Describe an error in our own words, since the server's might quote the credentials."""
     import requests
 
     response = getattr(error, "response", None)
     if response is not None:
         meaning = {
-            401: "the credentials were refused, or are needed and missing",
-            403: "access is forbidden to these credentials",
-            404: "there is no such file or dataset",
-            429: "too many requests; wait some minutes",
+            401: "the credentials were rejected, or are required but missing",
+            403: "access is forbidden with these credentials",
+            404: "no such file or dataset",
+            429: "too many requests; wait a few minutes",
         }.get(response.status_code, "the server failed")
         return f"{meaning} (HTTP {response.status_code})"
     if isinstance(error, requests.RequestException):
         return f"the connection failed or was cut off ({type(error).__name__})"
     if isinstance(error, zipfile.BadZipFile | zlib.error | KeyError):
-        return f"what came is not a zip archive with {' and '.join(CSV_NAMES)}"
+        return f"the download is not a zip archive with {' and '.join(CSV_NAMES)}"
     if isinstance(error, DataError):
-        return f"what came is not MNIST: {error}"
+        return f"the download is not MNIST: {error}"
     if isinstance(error, OSError):
         return f"the files could not be written ({error.strerror or type(error).__name__})"
     return f"the client failed ({type(error).__name__})"

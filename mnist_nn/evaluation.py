@@ -1,37 +1,38 @@
-"""Judge a network: its predictions, how many are right, and which digits it confuses."""
+"""Evaluate a network: its predictions, its accuracy, and which digits it confuses."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mnist_nn.network import (
+from mnist_nn.checks import (
     Activation,
     Floats,
     Integers,
-    Network,
     check_array,
+    check_count,
     check_digits,
+    check_input,
     check_labels,
-    check_pixels,
-    cross_entropy,
-    forward_prop,
+    check_probabilities,
+    requires,
 )
-from mnist_nn.parallel import over_rows
+from mnist_nn.compute import map_slices
+from mnist_nn.network import Network, cross_entropy, forward_prop
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 class Calibration(NamedTuple):
-    """How far a network's confidence can be taken at its word.
+    """How far a network's confidence can be trusted.
 
     Attributes
     ----------
     bins : pandas.DataFrame
-        The digits sorted by the probability of the answer into equal intervals, those without
-        digits left away: ``confidence``, the mean of that probability; ``accuracy``, the fraction
-        that is right; ``digits``, how many there are.
+        One row per interval of the predicted digit's probability, empty intervals left out:
+        ``confidence``, the mean of that probability; ``accuracy``, the fraction predicted
+        correctly; ``digits``, how many there are.
     error : float
         The expected calibration error: the mean over the digits of the distance between the
         confidence and the accuracy of their interval.
@@ -43,18 +44,18 @@ class Calibration(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """What a network makes of labelled digits.
+    """How well a network reads labeled digits.
 
     Attributes
     ----------
     accuracy : float
-        The fraction that it reads rightly.
+        The fraction predicted correctly, from 0 to 1.
     loss : float
-        Mean cross-entropy, in nats.
+        The mean cross-entropy, in nats.
     predictions : (N,) integer array
-        The digit that it reads in each image.
+        The most probable digit of each image.
     probabilities : (N, 10) array
-        How likely it holds each digit to be.
+        The probability of each digit in each image.
     """
 
     accuracy: float
@@ -66,31 +67,44 @@ class Evaluation:
         return f"Evaluation(accuracy={self.accuracy:.2%}, loss={self.loss:.4f})"
 
 
+@requires(check_input)
 def make_predictions(network: Network, X: Floats) -> Integers:
-    """Read the digit in each row of ``X``: ``(N, 784)`` to ``(N,)``, the most probable one."""
-    predictions: Integers = make_probabilities(network, X).argmax(axis=1)
+    """Predict the most probable digit of each row of ``X``: ``(N, 784)`` to ``(N,)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the network is not a Network, or ``X`` does not fit it.
+    """
+    predictions: Integers = predict_proba.__wrapped__(network, X).argmax(axis=1)
     return predictions
 
 
-def make_probabilities(network: Network, X: Floats) -> Floats:
-    """Compute how likely each digit is in each row of ``X``: ``(N, 784)`` to ``(N, 10)``.
+@requires(check_input)
+def predict_proba(network: Network, X: Floats) -> Floats:
+    """Compute the probability of each digit for each row of ``X``: ``(N, 784)`` to ``(N, 10)``.
 
-    The last activations of ``forward_prop``, without the memory that the others would take.
+    The last activations of `forward_prop`, without the memory that the others would take.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the network is not a Network, or ``X`` does not fit it.
     """
-    check_pixels(X, len(network.w[0]))
-    return np.concatenate(over_rows(lambda rows: forward_prop(network, X[rows])[-1], len(X)))
+    forward = forward_prop.__wrapped__
+    return np.concatenate(map_slices(lambda rows: forward(network, X[rows])[-1], len(X)))
 
 
 def get_accuracy(predictions: Integers, Y: Integers) -> float:
-    """Return the fraction of predictions that equal their label, from 0 to 1.
+    """Return the fraction of predictions that equal their labels, from 0 to 1.
 
     Raises
     ------
     ValueError
         If there is not one label for each prediction.
     """
-    check_array(predictions)
-    check_array(Y)
+    check_array("predictions", predictions)
+    check_array("Y", Y)
     if predictions.shape != Y.shape or predictions.ndim != 1 or len(Y) == 0:
         raise ValueError(
             "predictions and Y must be two arrays of one shape (N,), not "
@@ -106,14 +120,14 @@ def predict(
     b: list[Floats],
     activation: Activation = "sigmoid",
 ) -> Evaluation:
-    """Run a network, given as its weights and biases, over labelled digits.
+    """Evaluate a network, given as its weights and biases, on labeled digits.
 
     With a `Network` this is ``predict(test_X, test_Y, *network)``.
 
     Parameters
     ----------
     test_X, test_Y : (N, n_in) and (N,) arrays
-        Digits, one a row, and their labels.
+        Digits, one per row, and their labels.
     w, b : lists of arrays
         The ``(n_in, n_out)`` weights and ``(n_out,)`` biases of each layer.
     activation : {"relu", "sigmoid"}
@@ -126,7 +140,7 @@ def predict(
     """
     network = Network(w, b, activation)
     check_digits(network, test_X, test_Y)
-    probabilities = make_probabilities(network, test_X)
+    probabilities = predict_proba(network, test_X)
     loss = cross_entropy(probabilities, test_Y)
     predictions = probabilities.argmax(axis=1)
     return Evaluation(get_accuracy(predictions, test_Y), loss, predictions, probabilities)
@@ -140,7 +154,7 @@ def confusion_matrix(predictions: Integers, Y: Integers, classes: int = 10) -> I
     ValueError
         If there is not one label in range for each prediction.
     """
-    check_labels(predictions, len(predictions), classes)
+    check_labels(predictions, np.size(predictions), classes, "predictions")
     check_labels(Y, len(predictions), classes)
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (Y, predictions), 1)
@@ -148,15 +162,15 @@ def confusion_matrix(predictions: Integers, Y: Integers, classes: int = 10) -> I
 
 
 def precision_and_recall(confusion: Integers) -> "pd.DataFrame":
-    """Score each digit by a confusion matrix.
+    """Score each digit from a confusion matrix.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each ``digit`` (the index): ``precision``, of what was read as this digit the
-        fraction that is one; ``recall``, of what is this digit the fraction that was read as one;
-        ``f1``, the harmonic mean of the two; ``count``, how many there are. A digit that never
-        occurs, or is never read, has NaN where that leaves 0 / 0.
+        One row per ``digit`` (the index): ``precision``, the fraction of the images read as this
+        digit that show it; ``recall``, the fraction of the images of this digit that were read as
+        it; ``f1``, the harmonic mean of the two; ``count``, how many images show it. A score that
+        would be 0 / 0 is NaN.
     """
     import pandas as pd
 
@@ -171,37 +185,35 @@ def precision_and_recall(confusion: Integers) -> "pd.DataFrame":
     return pd.DataFrame(table, index=pd.RangeIndex(len(confusion), name="digit"))
 
 
+@requires(check_probabilities)
 def confident_mistakes(probabilities: Floats, Y: Integers) -> Integers:
-    """Find the digits read wrongly, the most confident first: indices into ``Y``."""
-    check_labels(Y, *probabilities.shape)
+    """Find the misread digits, the most confidently misread first: indices into ``Y``."""
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != Y)
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
 
 
+@requires(check_probabilities, lambda bins: check_count("bins", bins))
 def calibration(probabilities: Floats, Y: Integers, bins: int = 10) -> Calibration:
-    """Compare how sure a network is with how often it is right.
+    """Compare a network's confidence with its accuracy.
 
     (Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern neural networks", section 2.)
 
     Parameters
     ----------
     probabilities : (N, classes) array
-        A network's answers.
+        What `predict_proba` returned.
     Y : (N,) integer array
         The true labels.
     bins : int
-        Into how many intervals to divide the probabilities from 0 to 1.
+        The number of equal intervals into which to divide the probabilities from 0 to 1.
 
     Raises
     ------
-    ValueError
-        If there is not one label in range for each row, or no bin.
+    TypeError, ValueError
+        If there is not one label in range for each row, or ``bins`` is not a whole number above 0.
     """
     import pandas as pd
 
-    check_labels(Y, *probabilities.shape)
-    if bins < 1:
-        raise ValueError(f"bins must be a whole number above 0, not {bins!r}; 10 is usual")
     answers = pd.DataFrame(
         {
             "confidence": probabilities.max(axis=1).astype(float),
@@ -225,10 +237,12 @@ def principal_components(A: Floats, components: int = 2) -> Floats:
     ValueError
         If there are fewer rows or columns than components.
     """
+    check_array("A", A)
+    check_count("components", components)
     if A.ndim != 2 or min(A.shape) < components:
         raise ValueError(
             f"expected at least {components} rows and columns, not an array of shape {A.shape}; "
-            "pass the activations of a layer, one digit a row"
+            "pass the activations of a layer, one digit per row"
         )
     centered = A - A.mean(axis=0)
     directions = np.linalg.svd(centered, full_matrices=False)[2][:components]

@@ -2,17 +2,18 @@
 
 import operator
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
+from mnist_nn.checks import Floats, check_choice, check_labels, check_network
 from mnist_nn.data import Labels, Pixels, Split, load_split
-from mnist_nn.evaluation import make_probabilities
-from mnist_nn.network import Floats, Network, check_labels, check_network
+from mnist_nn.evaluation import predict_proba
+from mnist_nn.network import Network
 from mnist_nn.plots import plot_prediction
 from mnist_nn.preparation import Picture, prepare_digit, read_picture
 from mnist_nn.progress import in_notebook
-from mnist_nn.storage import MODELS_DIR, load_model
+from mnist_nn.storage import NUMBER_RECOGNITION, RECORD, load_model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,9 +27,9 @@ class Prediction(NamedTuple):
     digit : int
         The most probable digit.
     label : int or None
-        The true digit, where it is known.
+        The true digit, if it is known.
     probabilities : (10,) array
-        How likely the network holds each digit to be.
+        The probability of each digit.
     """
 
     digit: int
@@ -38,6 +39,17 @@ class Prediction(NamedTuple):
     def __repr__(self) -> str:
         percent = " ".join(f"{p:.1%}" for p in self.probabilities)
         return f"Prediction(digit={self.digit}, label={self.label}, probabilities={percent})"
+
+    # A tuple would compare the arrays element by element, and find no single answer.
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Prediction)
+            and self[:2] == other[:2]
+            and np.array_equal(self.probabilities, other.probabilities)
+        )
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
 
 def predict_index(
@@ -50,21 +62,20 @@ def predict_index(
     index : int
         Which one, from 0.
     network : Network, optional
-        The network to ask. Default: ``models/number_recognition.npz``, as notebook 03 trained it.
+        The network to ask. Default: ``models/number_recognition.npz``, which notebook 03 trains.
     split : {"test", "train"}
-        Where to look: among the 10,000 test digits or the 60,000 training digits.
+        Whether the index counts the 10,000 test digits or the 60,000 training digits.
 
     Raises
     ------
     TypeError
         If the index is not a whole number.
     IndexError
-        If there is no digit of that index.
+        If no digit has that index.
     ValueError
         If there is no such split.
     """
-    if split not in ("test", "train"):
-        raise ValueError(f'split must be "test" or "train", not {split!r}; choose one of the two')
+    check_choice("split", split, get_args(Split))
     try:
         position = operator.index(index)
     except TypeError:
@@ -78,7 +89,7 @@ def predict_index(
             "choose an index in that range"
         )
     if network is None:
-        network = load_model(MODELS_DIR / "number_recognition.npz")
+        network = load_model(NUMBER_RECOGNITION)
     check_network(network)
     x, y = X[position : position + 1], Y[position : position + 1]
     check_labels(y, 1, network.neuron_layers[-1])
@@ -96,17 +107,17 @@ def predict_image(image: Picture, network: Network | None = None) -> Prediction:
         One digit, of any size, dark on light or light on dark: see `prepare_digit`, which makes it
         look like MNIST's.
     network : Network, optional
-        The network to ask. Default: ``models/record.npz``, the most accurate that is here.
+        The network to ask. Default: ``models/record.npz``, the most accurate in the repository.
 
     Raises
     ------
     ImageError
-        If there is no digit to be had from the picture.
+        If no digit can be found in the picture.
     TypeError
-        If it is no picture at all.
+        If it is not a picture.
     """
     if network is None:
-        network = load_model(MODELS_DIR / "record.npz")
+        network = load_model(RECORD)
     check_network(network)
     picture = read_picture(image)
     x = prepare_digit(picture).reshape(1, -1)
@@ -117,7 +128,7 @@ def predict_image(image: Picture, network: Network | None = None) -> Prediction:
 
 def read_digit(network: Network, x: Floats, label: int | None = None) -> Prediction:
     """Ask a network about one digit, a row of shape ``(1, 784)``."""
-    probabilities = make_probabilities(network, x)[0]
+    probabilities = predict_proba(network, x)[0]
     return Prediction(int(np.argmax(probabilities)), label, probabilities)
 
 

@@ -1,22 +1,24 @@
 """Turn gradients into steps: gradient descent with or without momentum, Adam, and schedules.
 
-An optimiser changes its network in place, and the gradient too. It goes through them a cacheful at
-a time: each number comes from memory once, whatever is then done with it.
+An optimizer holds settings alone and can be used again; what it remembers from step to step, the
+moments, belongs to the run. Its step changes the network, the moments and the gradients in place,
+a cacheful at a time: each number comes from memory once, whatever is then done with it.
 
-Both can let the weights decay: before each step ``w ← w - α λ w`` with the learning rate α, apart
-from the gradient and its means ("decoupled": Loshchilov and Hutter 2019, "Decoupled weight decay
-regularization", whose λ is α λ here). For gradient descent without momentum that is L2
-regularisation, a penalty of ``λ/2 Σ w²`` in the loss. Biases do not decay. (It is one pass over the
-weights more.)
+Both optimizers can let the weights decay: before each step ``w ← w - α λ w`` with the learning rate
+α, apart from the gradient and its moments ("decoupled": Loshchilov and Hutter 2019, "Decoupled
+weight decay regularization", whose λ is α λ here). For gradient descent without momentum that is L2
+regularization, a penalty of ``λ/2 Σ w²`` in the loss. Biases do not decay.
 """
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
-from mnist_nn.network import Floats, Gradients, Network, check_number
+from mnist_nn.checks import Floats, check_function, check_number
+from mnist_nn.network import Gradients, Network
 
 Schedule: TypeAlias = Callable[[float], float]
 """From the fraction of training that is done, 0 to 1, to a factor of the learning rate."""
@@ -30,10 +32,10 @@ def constant(done: float) -> float:  # noqa: ARG001
 
 
 def cosine(done: float, warm_up: float = 0.05) -> float:
-    """Raise the learning rate from 0 in a straight line, then lower it to 0 in half a cosine.
+    """Raise the learning rate from 0 in a straight line, then lower it to 0 along half a cosine.
 
     Large steps get far while small ones would only creep, and small ones settle where large ones
-    would bounce; the first ones are small since the loss is most strongly curved at the start.
+    would bounce; the first steps are small because the loss curves most steeply at the start.
     (Loshchilov and Hutter 2017, "SGDR", eq. 5; a warm-up as in Goyal et al. 2017, "Accurate, large
     minibatch SGD", but from 0.)
 
@@ -47,50 +49,95 @@ def cosine(done: float, warm_up: float = 0.05) -> float:
     Raises
     ------
     ValueError
-        If warm_up is not from 0 up to below 1.
+        If warm_up is not from 0 to below 1.
     """
-    check_number("warm_up", warm_up, 0, 1)
+    check_number("warm_up", warm_up, at_least=0, below=1)
     if done < warm_up:
         return done / warm_up
     return 0.5 + 0.5 * math.cos(math.pi * (done - warm_up) / (1 - warm_up))
 
 
+def update(network: Network, gradients: Gradients, learning_rate: float) -> Network:
+    """Take one step downhill: each parameter minus ``learning_rate`` times its gradient."""
+    learning_rate = float(learning_rate)  # a NumPy float64 would make all parameters float64
+    w = [w - learning_rate * dw for w, dw in zip(network.w, gradients.dw, strict=True)]
+    b = [b - learning_rate * db for b, db in zip(network.b, gradients.db, strict=True)]
+    return Network(w, b, network.activation)
+
+
+@dataclass(frozen=True)
 class SGD:
     """Stochastic gradient descent: ``p ← p - α g`` for each parameter and its gradient.
 
     (Robbins and Monro 1951, "A stochastic approximation method".) With momentum μ a step goes
-    further where gradients agree, and Nesterov's looks ahead by the momentum to come ::
+    further where gradients agree, and Nesterov's form looks ahead by the momentum to come ::
 
         v ← μ v + g
         p ← p - α (g + μ v)
 
     (Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
     eqs. 3 and 4, as seen from the point looked ahead to; and with α outside of v, so that a
-    schedule scales all of the step.)
+    schedule scales the whole step.)
+
+    Parameters
+    ----------
+    learning_rate : float
+        The length of a step, α, in units of the gradient.
+    momentum : float
+        The fraction μ of the last step that the next one keeps, from 0 to below 1. Default: none.
+    weight_decay : float
+        λ: the loss of a weight per step, as a fraction of itself and of the learning rate.
+        Default: none.
+    schedule : callable
+        Makes a factor of the learning rate out of the fraction of training that is done, from 0 to
+        1, such as `cosine`. Default: `constant`.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+    TypeError
+        If the schedule is not a function.
     """
 
-    def __init__(self, network: Network, *, momentum: float = 0.0, weight_decay: float = 0.0):
-        self.network, self.momentum, self.weight_decay = network, momentum, weight_decay
-        self.v = _zeros(network) if momentum else None
+    learning_rate: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    schedule: Schedule = constant
 
-    def step(self, gradients: Gradients, learning_rate: float) -> None:
-        """Move the network by one step; the gradients are used up."""
-        _decay(self.network, learning_rate * self.weight_decay)
-        if self.v is None:
-            for p, g in _stretches(self.network, gradients):
+    def __post_init__(self) -> None:
+        check_number("momentum", self.momentum, at_least=0, below=1)
+        _check_rates(self)
+
+    def moments(self, network: Network) -> list[Gradients]:
+        """Return what it remembers before the first step: ``v = 0`` if there is momentum."""
+        return [_zeros(network)] if self.momentum else []
+
+    def step(
+        self, network: Network, gradients: Gradients, moments: list[Gradients], done: int, of: int
+    ) -> None:
+        """Move the network by one step, when ``done`` of all the run's steps ``of`` are done.
+
+        The network, the gradients and the moments change in place; the gradients are used up.
+        """
+        learning_rate = _learning_rate(self, done, of)
+        _decay(network, learning_rate * self.weight_decay)
+        if not self.momentum:
+            for p, g in _cachefuls(network, gradients):
                 g *= learning_rate
                 p -= g
-        else:
-            for p, v, g in _stretches(self.network, self.v, gradients):
-                v *= self.momentum
-                v += g
-                g += self.momentum * v
-                g *= learning_rate
-                p -= g
+            return
+        for p, g, v in _cachefuls(network, gradients, *moments):
+            v *= self.momentum
+            v += g
+            g += self.momentum * v
+            g *= learning_rate
+            p -= g
 
 
+@dataclass(frozen=True)
 class Adam:
-    """Step along the mean of the past gradients, each measured by its usual size.
+    """Step along the mean of past gradients, each measured by its usual size.
 
     With ``m ← β1 m + (1 - β1) g`` and ``v ← β2 v + (1 - β2) g²``, both from 0 on, step t is ::
 
@@ -98,34 +145,67 @@ class Adam:
 
     where the divisions make up for the start at 0. (Kingma and Ba 2015, "Adam: a method for
     stochastic optimization", algorithm 1, with the β1, β2 and ε that it recommends.)
+
+    Parameters
+    ----------
+    learning_rate : float
+        The length of a step, α, in units of the parameters: 0.001 suits most networks.
+    weight_decay, schedule
+        As for `SGD`, which also says what is raised.
     """
 
-    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    learning_rate: float
+    weight_decay: float = 0.0
+    schedule: Schedule = constant
 
-    def __init__(self, network: Network, *, weight_decay: float = 0.0):
-        self.network, self.weight_decay = network, weight_decay
-        self.m, self.v = _zeros(network), _zeros(network)
-        self.steps = 0
+    def __post_init__(self) -> None:
+        _check_rates(self)
 
-    def step(self, gradients: Gradients, learning_rate: float) -> None:
-        """Move the network by one step; the gradients are used up."""
-        _decay(self.network, learning_rate * self.weight_decay)
-        self.steps += 1
-        # m and v are kept without their factors 1 - β, which are made up for here: every pass over
+    def moments(self, network: Network) -> list[Gradients]:
+        """Return what it remembers before the first step: ``m = 0`` and ``v = 0``."""
+        return [_zeros(network), _zeros(network)]
+
+    def step(
+        self, network: Network, gradients: Gradients, moments: list[Gradients], done: int, of: int
+    ) -> None:
+        """Move the network by one step; see `SGD.step`."""
+        beta1, beta2, epsilon, t = 0.9, 0.999, 1e-8, done + 1
+        learning_rate = _learning_rate(self, done, of)
+        _decay(network, learning_rate * self.weight_decay)
+        # m and v are kept without their factors 1 - β, which are made up for here: each pass over
         # the parameters that is saved is a tenth of the time.
-        m_factor = (1 - self.beta1) / (1 - self.beta1**self.steps)
-        v_factor = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
-        for p, m, v, g in _stretches(self.network, self.m, self.v, gradients):
-            m *= self.beta1
+        m_factor = (1 - beta1) / (1 - beta1**t)
+        v_factor = math.sqrt((1 - beta2) / (1 - beta2**t))
+        for p, g, m, v in _cachefuls(network, gradients, *moments):
+            m *= beta1
             m += g
-            v *= self.beta2
+            v *= beta2
             g *= g
             v += g
             np.sqrt(v, out=g)
-            g += self.epsilon / v_factor
+            g += epsilon / v_factor
             np.divide(m, g, out=g)
             g *= learning_rate * m_factor / v_factor
             p -= g
+
+
+Optimizer: TypeAlias = SGD | Adam
+
+
+def _check_rates(optimizer: Optimizer) -> None:
+    check_number("learning_rate", optimizer.learning_rate, above=0)
+    check_number("weight_decay", optimizer.weight_decay, at_least=0)
+    most = optimizer.weight_decay * optimizer.learning_rate
+    check_number("weight_decay times learning_rate", most, at_least=0, below=1)
+    check_function("schedule", optimizer.schedule, "cosine")
+
+
+def _learning_rate(optimizer: Optimizer, done: int, of: int) -> float:
+    """Ask the schedule in the middle of the step: never quite at 0, where nothing is learned."""
+    fraction = (done + 0.5) / of
+    factor = optimizer.schedule(fraction)
+    check_number(f"the factor that schedule returns for {fraction:.3g}", factor, at_least=0)
+    return float(optimizer.learning_rate) * float(factor)
 
 
 def _zeros(network: Network) -> Gradients:
@@ -138,7 +218,7 @@ def _decay(network: Network, fraction: float) -> None:
             w *= 1 - fraction
 
 
-def _stretches(*structures: Network | Gradients) -> Iterator[tuple[Floats, ...]]:
+def _cachefuls(*structures: Network | Gradients) -> Iterator[tuple[Floats, ...]]:
     """Go through structures of the same shapes together, a cacheful of columns at a time."""
     for arrays in zip(*([*w, *b] for w, b, *_ in structures), strict=True):
         columns = arrays[0].shape[-1]

@@ -1,8 +1,8 @@
-"""Pictures of digits, training and predictions: arrays in, matplotlib figures out.
+"""Plots of digits, training and predictions: arrays in, matplotlib figures out.
 
-The colours are Okabe and Ito's (2008, "Color universal design"), which every kind of colour vision
-tells apart, the vermilion darkened until text in it is easy to read. Right and wrong are always
-said in words as well.
+The colors are those of Okabe and Ito (2008, "Color universal design"), which can be told apart with
+any kind of color vision; the vermilion is darkened to make text in it easy to read. No plot says by
+color alone whether an answer is right or wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BLUE, _VERMILION, _GREY = "#0072B2", "#B84A00", "#BBBBBB"
+_BLUE, _VERMILION, _GRAY = "#0072B2", "#B84A00", "#BBBBBB"
 
 Array = NDArray[Any]
 
@@ -29,23 +29,24 @@ def plot_digits(
     Parameters
     ----------
     X : (N, side * side) array
-        Square images, one a row.
+        Square images, one per row.
     labels : (N,) array
         The true digits.
     probabilities : (N, 10) array, optional
-        A network's answers: each digit then also says what it was read as, and how surely.
+        A network's output. Each title then also gives the probability of the predicted digit, and
+        the predicted digit itself if it is wrong.
     columns : int
-        Digits in a row of the grid.
+        Digits per row of the grid.
 
     Raises
     ------
     ValueError
-        If there are no digits to draw, or not one label for each.
+        If there are no digits to draw, or not exactly one label for each.
     """
     if len(X) == 0 or len(X) != len(labels):
         raise ValueError(
-            f"expected one digit or more and a label for each, not {len(X)} and {len(labels)}; "
-            "take X and the labels from the same rows"
+            f"expected at least one digit and a label for each, not {len(X)} digits and "
+            f"{len(labels)} labels; take X and the labels from the same rows"
         )
     columns = min(columns, len(X))
     rows = -(-len(X) // columns)
@@ -67,18 +68,18 @@ def plot_digits(
 def plot_prediction(
     pixels: Array, probabilities: Array, label: int | None = None, *, picture: Array | None = None
 ) -> "Figure":
-    """Draw one digit beside the ten probabilities that a network gives it.
+    """Draw a digit next to the ten probabilities that a network predicts for it.
 
     Parameters
     ----------
     pixels : (side * side,) array
         The digit as the network saw it.
     probabilities : (10,) array
-        What it made of it.
+        The network's output for it.
     label : int, optional
-        The true digit, where it is known: the title then says whether the network is right.
+        The true digit, if known. The title then says whether the network is right.
     picture : (height, width, 1, 3 or 4) array, optional
-        What the digit was made of, from 0 to 1: drawn to its left.
+        The picture that the digit came from, with values from 0 to 1. It is drawn to the left.
     """
     read = int(probabilities.argmax())
     images = 1 if picture is None else 2
@@ -92,15 +93,15 @@ def plot_prediction(
         right=0.98,
         bottom=0.18,
     )
-    # To arrange these by the measured size of their texts would take as long as all the rest.
+    # A layout that measures the text would take as long as everything else.
     figure.set_layout_engine("none")
     if picture is not None:
         frames[0].imshow(picture.repeat(3, axis=2) if picture.shape[2] == 1 else picture)
         frames[0].set(title="the picture", xticks=[], yticks=[])
-        frames[0].spines[:].set(visible=True, color=_GREY)  # where does white paper end?
+        frames[0].spines[:].set(visible=True, color=_GRAY)  # show where white paper ends
     _draw_digit(frames[-1], pixels)
     frames[-1].axis("off")
-    colors = [_GREY] * len(probabilities)
+    colors = [_GRAY] * len(probabilities)
     if label is None:
         colors[read] = _BLUE
         frames[-1].set_title("what the network saw")
@@ -119,27 +120,27 @@ def plot_prediction(
 
 
 def plot_history(history: "pd.DataFrame") -> "Figure":
-    """Draw the losses and accuracies of training, and mark the lowest validation loss.
+    """Plot the losses and accuracies of training, and mark the lowest validation loss.
 
     Parameters
     ----------
     history : pandas.DataFrame
-        What `gradient_descent` or `train` returned.
+        The history that `gradient_descent` or `train` returned.
     """
     figure, axes = _figure(
         1, 2, (11, 3.8), left=0.06, right=0.98, bottom=0.16, top=0.84, wspace=0.2
     )
-    figure.set_layout_engine("none")  # see `plot_prediction`; this one is drawn during training
+    figure.set_layout_engine("none")  # as in `plot_prediction`; redrawn during training
     for axis, measure in zip(axes, ("loss", "accuracy"), strict=True):
         for part, color, style in (("train", _VERMILION, "--"), ("validation", _BLUE, "-")):
             if f"{part}_{measure}" in history:
                 line = history[f"{part}_{measure}"]
                 axis.plot(line.index, line, style, color=color, label=part, linewidth=2)
         axis.set(xlabel=history.index.name)
-        axis.set_title(measure, y=1)  # where else it would be is worked out at every drawing
+        axis.set_title(measure, y=1)  # otherwise every draw recomputes its position
         axis.grid(alpha=0.3)
     losses, accuracies = axes
-    # Else all that happens after the first epochs is a flat line.
+    # On a linear scale, everything after the first few epochs would be a flat line.
     losses.set_yscale("log", subs=[2, 5])
     losses.yaxis.set_major_formatter("{x:g}")
     losses.yaxis.set_minor_formatter("{x:g}")
@@ -155,20 +156,20 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
 def plot_confusion(confusion: Array) -> "Figure":
     """Draw how often each digit (row) was read as each digit (column).
 
-    The colour tells the mistakes apart; the right answers on the diagonal, far more of them, have
-    none.
+    Only the mistakes are colored. The correct answers on the diagonal are far more frequent and
+    would take up the whole color scale.
 
     Parameters
     ----------
     confusion : (classes, classes) array
-        What `confusion_matrix` returned.
+        The matrix that `confusion_matrix` returned.
     """
     figure, (axis,) = _figure(1, 1, (6.6, 5.8))
     mistakes = np.where(np.eye(len(confusion), dtype=bool), 0, confusion)
     drawn = axis.imshow(mistakes, cmap="Blues")
     for (row, column), count in np.ndenumerate(confusion):
         weight = "bold" if row == column else "normal"
-        # At a relative luminance of 0.18 black and white stand out from a colour equally well.
+        # Black and white contrast equally well with a color of relative luminance 0.18.
         cell = drawn.to_rgba(mistakes[row, column])[:3]
         color = "white" if np.dot(np.power(cell, 2.2), [0.2126, 0.7152, 0.0722]) < 0.18 else "black"
         axis.text(column, row, str(count), ha="center", va="center", color=color, weight=weight)
@@ -181,19 +182,20 @@ def plot_confusion(confusion: Array) -> "Figure":
 
 
 def plot_weights(w: Array, *, columns: int = 16) -> "Figure":
-    """Draw what each neuron of the first layer looks for: one image a neuron.
+    """Draw what each neuron of the first layer looks for, one image per neuron.
 
     Parameters
     ----------
     w : (side * side, neurons) array
-        The first layer's weights; red ink speaks for the neuron, blue against it.
+        The first layer's weights. Ink on red pixels raises the neuron's input; ink on blue pixels
+        lowers it.
     columns : int
-        Neurons in a row of the grid.
+        Neurons per row of the grid.
     """
     columns = min(columns, w.shape[1])
     rows = -(-w.shape[1] // columns)
     figure, axes = _figure(rows, columns, (0.75 * columns + 1, 0.75 * rows))
-    # A few pixels at the frame may be far out; the scale should show the rest.
+    # A few weights at the border may be extreme; the color scale should suit the rest.
     limit = float(np.quantile(np.abs(w), 0.995))
     for axis in axes:
         axis.axis("off")
@@ -211,14 +213,15 @@ def plot_weights(w: Array, *, columns: int = 16) -> "Figure":
 
 
 def plot_warp(pixels: Array, points: Array, warped: Array) -> "Figure":
-    """Draw a digit under the bent grid of a warp, and what the warp makes of both.
+    """Draw a digit under the distorted grid of a warp, and the warped digit under a regular grid.
 
     Parameters
     ----------
     pixels, warped : (side * side,) arrays
-        The digit before and after.
+        The digit before and after the warp.
     points : (2, side * side) array
-        One warp from `random_warps`: the rows and columns that the pixels of ``warped`` show.
+        One warp from `random_warps`: the row and column that each pixel of ``warped`` is sampled
+        from.
     """
     side = int(len(pixels) ** 0.5)
     straight = np.indices((side, side))
@@ -227,14 +230,14 @@ def plot_warp(pixels: Array, points: Array, warped: Array) -> "Figure":
         axes,
         (pixels, warped),
         (points.reshape(2, side, side), straight),
-        ("the digit, and where the warp looks", "what it sees there"),
+        ("the digit and the sampling grid", "the warped digit"),
         strict=True,
     ):
         _draw_digit(axis, digit)
         lines = range(0, side, 3)
         for y, x in ((rows[lines].T, columns[lines].T), (rows[:, lines], columns[:, lines])):
             axis.plot(x, y, color=_BLUE, linewidth=0.8, alpha=0.7)
-        # The same scale for both, whatever the warp looks at.
+        # The same limits for both, even if the warp samples outside the image.
         low, high = min(points.min(), 0) - 0.5, max(points.max(), side - 1) + 0.5
         axis.set(xlim=(low, high), ylim=(high, low), title=title)
         axis.axis("off")
@@ -242,21 +245,20 @@ def plot_warp(pixels: Array, points: Array, warped: Array) -> "Figure":
 
 
 def plot_comparison(results: "pd.DataFrame") -> "Figure":
-    """Draw how well several ways to train do: each run a dot, each mean a line.
+    """Compare ways to train, with a dot for each run and a line at each mean.
 
-    The gap is by how many points of a hundred the training accuracy is above the validation
-    accuracy.
+    The gap is the training accuracy minus the validation accuracy, in percentage points.
 
     Parameters
     ----------
     results : pandas.DataFrame
-        One row a run: ``idea``, ``train_accuracy``, ``validation_accuracy`` and ``seconds``. Ideas
-        are drawn from the top in the order in which they come.
+        One row per run, with the columns ``idea``, ``train_accuracy``, ``validation_accuracy`` and
+        ``seconds``. Ideas are drawn from top to bottom in order of first appearance.
     """
     ideas = list(dict.fromkeys(results["idea"]))
     panels = {
         "validation accuracy": results["validation_accuracy"],
-        "gap, points": 100 * (results["train_accuracy"] - results["validation_accuracy"]),
+        "gap (points)": 100 * (results["train_accuracy"] - results["validation_accuracy"]),
         "seconds": results["seconds"],
     }
     figure, axes = _figure(1, 3, (11, 0.42 * len(ideas) + 1.1), width_ratios=[2, 1, 1])
@@ -269,9 +271,9 @@ def plot_comparison(results: "pd.DataFrame") -> "Figure":
         axis.set_yticklabels(ideas if axis is axes[0] else [])
         axis.grid(axis="x", alpha=0.3)
     accuracies = axes[0]
-    # From 98 to 99 % half of all mistakes go: as far as from 80 to 90 %.
+    # Each halving of the mistakes has the same length: 80% to 90% is as far as 98% to 99%.
     accuracies.set_xscale("function", functions=(_halvings, lambda x: 1 - 2.0**-x))
-    # From the tick below the worst to the one above the best. All right has no place on it.
+    # From the tick below the worst to the tick above the best; 100% is infinitely far away.
     ticks = np.array([0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999])
     accuracy = results["validation_accuracy"].clip(ticks[1] / 100, ticks[-1])
     shown = ticks[ticks.searchsorted(accuracy.min()) - 1 : ticks.searchsorted(accuracy.max()) + 1]
@@ -282,13 +284,13 @@ def plot_comparison(results: "pd.DataFrame") -> "Figure":
 
 
 def plot_activations(activations: Sequence[Array]) -> "Figure":
-    """Draw what one digit makes of every layer, from the pixels to the ten probabilities.
+    """Draw the activations of every layer for one digit, from pixels to probabilities.
 
     Parameters
     ----------
     activations : sequence of (1, neurons) arrays
-        What ``forward_prop`` returned for the digit. The neurons of a hidden layer are drawn row by
-        row in a rectangle; their order means nothing.
+        The activations that ``forward_prop`` returned for the digit. The neurons of a hidden layer
+        fill a rectangle row by row; their order has no meaning.
     """
     (pixels, *hidden, probabilities) = (A.ravel() for A in activations)
     figure, axes = _figure(1, len(activations), (3 * len(activations), 3.2))
@@ -303,21 +305,21 @@ def plot_activations(activations: Sequence[Array]) -> "Figure":
         axis.axis("off")
     digits = range(len(probabilities))
     axes[-1].barh(digits, probabilities, color=_BLUE)
-    axes[-1].set(title="the answer", xlabel="probability", xlim=(0, 1), yticks=digits)
+    axes[-1].set(title="output", xlabel="probability", xlim=(0, 1), yticks=digits)
     axes[-1].invert_yaxis()
     return figure
 
 
 def plot_saliency(X: Array, gradients: Array) -> "Figure":
-    """Draw digits, and below each what more ink would do to the loss.
+    """Draw digits, and below each one how more ink would change the loss.
 
     Parameters
     ----------
     X : (N, side * side) array
-        Digits, one a row.
+        Digits, one per row.
     gradients : (N, side * side) array
-        What `input_gradient` returned for them. On red pixels ink speaks against the label, on blue
-        ones for it; each digit has a scale of its own.
+        The gradients that `input_gradient` returned for them. Ink on red pixels speaks against the
+        label; ink on blue pixels speaks for it. Each digit has its own color scale.
     """
     figure, axes = _figure(2, len(X), (1.4 * len(X), 2.9))
     for above, below, pixels, gradient in zip(
@@ -334,13 +336,13 @@ def plot_saliency(X: Array, gradients: Array) -> "Figure":
 
 
 def plot_maps(maps: Mapping[str, Array], Y: Array) -> "Figure":
-    """Draw digits as points of the plane, each as the figure it is.
+    """Plot digits as points in the plane, each marked with its own numeral.
 
     Parameters
     ----------
     maps : mapping of str to (N, 2) arrays
-        Where each digit lies, such as `principal_components` of the activations of a layer; a
-        picture for each, under its name.
+        The positions of the digits, such as the `principal_components` of a layer's activations.
+        Each map gets its own panel, titled with its key.
     Y : (N,) array
         The true digits.
     """
@@ -364,27 +366,27 @@ def plot_maps(maps: Mapping[str, Array], Y: Array) -> "Figure":
                 bbox={"boxstyle": "circle,pad=0.2", "fc": "white", "ec": colors[digit]},
             )
         axis.set(title=name, xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)  # neither direction has a zero that means something
+        axis.spines[:].set_visible(False)  # the coordinates have no meaning of their own
     return figure
 
 
 def plot_reliability(bins: "pd.DataFrame", error: float) -> "Figure":
-    """Draw how often a network is right against how sure it is: on the diagonal it is honest.
+    """Plot accuracy against confidence: a well-calibrated network stays on the diagonal.
 
     Parameters
     ----------
     bins : pandas.DataFrame
     error : float
-        The two parts of what `calibration` returned: ``plot_reliability(*calibration(…))``.
+        The two values that `calibration` returned: ``plot_reliability(*calibration(…))``.
     """
     figure, (axis, counts) = _figure(2, 1, (5, 5.4), height_ratios=[3, 1])
-    axis.plot([0, 1], [0, 1], ":", color="black", label="as sure as right")
+    axis.plot([0, 1], [0, 1], ":", color="black", label="perfect calibration")
     confidence, accuracy = bins["confidence"], bins["accuracy"]
     axis.vlines(confidence, accuracy, confidence, color=_VERMILION, linewidth=3, label="gap")
-    axis.plot(confidence, accuracy, "o-", color=_BLUE, label="the network")
-    axis.set(title=f"expected calibration error {error:.2%}", ylabel="is right")
-    counts.bar(confidence, bins["digits"], width=0.04, color=_GREY)
-    counts.set(xlabel="says", ylabel="digits", yscale="log", ylim=(0.5, None))
+    axis.plot(confidence, accuracy, "o-", color=_BLUE, label="network")
+    axis.set(title=f"expected calibration error {error:.2%}", ylabel="accuracy")
+    counts.bar(confidence, bins["digits"], width=0.04, color=_GRAY)
+    counts.set(xlabel="confidence", ylabel="digits", yscale="log", ylim=(0.5, None))
     for panel in (axis, counts):
         panel.set_xlim(0, 1.02)
         panel.xaxis.set_major_formatter("{x:.0%}")
@@ -394,13 +396,13 @@ def plot_reliability(bins: "pd.DataFrame", error: float) -> "Figure":
 
 
 def plot_robustness(accuracies: "Mapping[str, pd.DataFrame]") -> "Figure":
-    """Draw how the accuracy falls as digits are spoilt more and more.
+    """Plot how the accuracy falls as digits are corrupted more and more.
 
     Parameters
     ----------
     accuracies : mapping of str to pandas.DataFrame
-        A picture for each way to spoil them, such as ``"turned by, degrees"``. The index says how
-        much; each column is a network.
+        One panel per kind of corruption, labeled with its key, such as ``"rotation (degrees)"``.
+        The index is the strength of the corruption; each column is a network.
     """
     figure, axes = _figure(1, len(accuracies), (4 * len(accuracies), 3.6))
     colors, styles = (_BLUE, _VERMILION, "black"), ("o-", "s--", "^:")
@@ -418,7 +420,7 @@ def plot_robustness(accuracies: "Mapping[str, pd.DataFrame]") -> "Figure":
 
 
 def _halvings(accuracy: Array) -> Array:
-    """Count how often the mistakes have been halved, from all wrong at 0."""
+    """Count how many times the mistakes have been halved, starting from an accuracy of 0."""
     halvings: Array = -np.log2(np.maximum(1 - accuracy, 1e-4))
     return halvings
 
@@ -426,7 +428,7 @@ def _halvings(accuracy: Array) -> Array:
 def _figure(
     rows: int, columns: int, size: tuple[float, float], **grid: Any
 ) -> "tuple[Figure, list[Axes]]":
-    """Make a figure and its axes, row by row."""
+    """Create a figure, and return it with its axes, row by row."""
     import matplotlib.pyplot as plt
 
     with plt.rc_context({"font.size": 12, "axes.spines.top": False, "axes.spines.right": False}):
@@ -434,8 +436,8 @@ def _figure(
             rows, columns, figsize=size, squeeze=False, layout="constrained", gridspec_kw=grid
         )
     if plt.get_backend() == "agg" or "inline" in plt.get_backend():
-        # No window will show it, and a notebook shows what a cell returns: left open, it would be
-        # shown twice there, and kept in memory for ever.
+        # No window will show the figure, and a notebook shows what a cell returns. Left open, it
+        # would appear twice in a notebook and stay in memory.
         plt.close(figure)
     return figure, list(axes.flat)
 

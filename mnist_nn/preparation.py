@@ -1,9 +1,10 @@
-"""Turn a picture of a handwritten digit into what the networks were trained on.
+"""Turn a picture of a handwritten digit into the form that the networks were trained on.
 
-MNIST's digits are not photographs: ink on nothing, 20 pixels high or wide, with their centre of
-mass in the middle of 28 × 28. (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning
-applied to document recognition", section III.A.) A network that has seen nothing else reads nothing
-else. So the ink is found, whatever the light on the paper, and brought into that form.
+MNIST's digits are not photographs. They are ink on an empty background, 20 pixels high or wide,
+with their center of mass in the middle of 28 × 28 pixels (LeCun, Bottou, Bengio and Haffner 1998,
+"Gradient-based learning applied to document recognition", section III.A). A network trained on
+nothing else can read nothing else. So this module finds the ink, whatever the lighting, and brings
+it into that form.
 """
 
 import warnings
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_nn.network import Floats
+from mnist_nn.checks import Floats
+from mnist_nn.data import SIDE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,50 +24,51 @@ Picture: TypeAlias = Union[str, Path, "Image", NDArray[Any]]
 """A path, a Pillow image, or an array of shape (height, width) or (height, width, 1 to 4)."""
 
 MAX_PIXELS = 64_000_000
-"""The most that a picture may have: those of most cameras, and a bound for the memory."""
+"""The most pixels a picture may have: enough for most cameras, and a limit on memory."""
 
-_SIDE, _BOX = 28, 20
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow has it
-_STROKES = 1.6, 3.4  # pixels wide: nine of ten of MNIST's digits lie between
-_WORKING_SIDE = 800  # larger pictures are reduced: a digit of 3 % of the height still has 20 pixels
+_BOX = 20
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in Pillow
+_STROKES = 1.6, 3.4  # widths in pixels; nine out of ten MNIST digits are in between
+_WORKING_SIDE = 800  # larger pictures are reduced; a digit of 3% of the height keeps 20 pixels
 
 
 class ImageError(ValueError):
-    """There is no digit to be had from this picture; the text says why, and what to do."""
+    """No digit can be read from this picture; the message says why, and what to do."""
 
 
 def prepare_digit(image: Picture) -> Floats:
-    """Make a picture of one digit look like MNIST's: ``(28, 28)``, ink from 0 to 1.
+    """Make a picture of one digit look like MNIST: ``(28, 28)``, ink from 0 to 1.
 
-    Ink is what differs from the paper, darker or lighter; the light on the paper may vary smoothly.
-    Specks are left away, and so is what runs into the edge of the picture, if something else does
-    not. Strokes thinner or thicker than MNIST's are made as thick.
+    Ink is whatever is darker or lighter than the paper; the light on the paper may vary smoothly.
+    Specks are left out, and so is anything that touches the edge of the picture, unless there is
+    nothing else. Strokes thinner or thicker than MNIST's are adjusted to match.
 
     Parameters
     ----------
     image : path, Pillow image or array
-        Of any size, in grey, in colour or with transparency, dark on light or light on dark. An
-        array is (height, width) or (height, width, 1 to 4) and holds numbers from 0 up to 1, 255 or
+        Any size; grayscale, color or with transparency; dark on light or light on dark. An array
+        has the shape (height, width) or (height, width, 1 to 4), and values from 0 to 1, 255 or
         65535.
 
     Returns
     -------
     (28, 28) array
-        In float32. ``prepare_digit(image).reshape(1, 784)`` is what networks take.
+        In float32. Networks take ``prepare_digit(image).reshape(1, 784)``.
 
     Raises
     ------
     ImageError
-        If the file is missing or no picture, if the picture is blank, smaller than 8 × 8 or larger
-        than 64 megapixels, or if an array has another shape, NaN, or numbers out of range.
+        If the file is missing or not a picture; if the picture is blank, smaller than 8 × 8 pixels
+        or larger than 64 megapixels; or if an array has the wrong shape, NaN, or values out of
+        range.
     TypeError
-        If it is none of the three.
+        If ``image`` is not a path, a Pillow image or an array.
     """
-    return _centered(_with_usual_strokes(_ink(_grey(read_picture(image)))))
+    return _centered(_normalize_strokes(_ink(_gray(read_picture(image)))))
 
 
 def read_picture(image: Picture) -> Floats:
-    """Read a picture as ``(height, width, 1, 3 or 4)`` from 0 to 1, of at most 800 pixels a side.
+    """Read a picture as ``(height, width, 1, 3 or 4)``, from 0 to 1, at most 800 pixels a side.
 
     Raises
     ------
@@ -82,25 +85,25 @@ def read_picture(image: Picture) -> Floats:
         pixels = image
     else:
         raise TypeError(
-            f"expected a path, a Pillow image or an array, not {type(image).__name__}; np.asarray "
-            "makes an array of most things"
+            f"expected a path, a Pillow image or an array, not {type(image).__name__}; convert it "
+            "with np.asarray"
         )
     if pixels.ndim not in (2, 3) or pixels.shape[2:] > (4,) or pixels.dtype.kind not in "buif":
         raise ImageError(
             "expected an array of numbers of shape (height, width) or (height, width, 1 to 4), not "
-            f"{pixels.dtype} of shape {pixels.shape}; a row x of MNIST is one as x.reshape(28, 28)"
+            f"{pixels.dtype} of shape {pixels.shape}; for a row x of MNIST, pass x.reshape(28, 28)"
         )
     _check_size(*pixels.shape[:2])
     lowest, highest = pixels.min(), pixels.max()
     if not (lowest >= 0 and highest <= 65535):
         raise ImageError(
-            f"expected numbers from 0 up to 1, 255 or 65535, not from {lowest} to {highest}; undo "
-            "what was done to the pixels, or give the picture's file"
+            f"expected values from 0 to 1, 255 or 65535, not from {lowest} to {highest}; undo any "
+            "scaling of the pixels, or pass the path of the picture"
         )
     full = next(full for full in (1, 255, 65535) if highest <= full)
     factor = -(-max(pixels.shape[:2]) // _WORKING_SIDE)
     channels = [
-        _reduced_by(channel, factor) / np.float32(full)
+        _downsample(channel, factor) / np.float32(full)
         for channel in np.moveaxis(np.atleast_3d(pixels), 2, 0)
     ]
     if len(channels) == 2:
@@ -108,17 +111,17 @@ def read_picture(image: Picture) -> Floats:
     return np.stack(channels, axis=2)
 
 
-def _grey(picture: Floats) -> Floats:
-    """Turn colours into grey, ``(height, width)``, and what is transparent into paper."""
+def _gray(picture: Floats) -> Floats:
+    """Convert color to gray, ``(height, width)``, and transparency to paper."""
     if picture.shape[2] == 1:
         return picture[..., 0]
-    grey: Floats = picture[..., :3] @ _LUMA
+    gray: Floats = picture[..., :3] @ _LUMA
     if picture.shape[2] == 4:
         # White behind dark ink, black behind light ink.
         alpha = picture[..., 3]
-        paper = np.float32((grey * alpha).sum() <= 0.5 * alpha.sum())
-        grey = grey * alpha + paper * (1 - alpha)
-    return grey
+        paper = np.float32((gray * alpha).sum() <= 0.5 * alpha.sum())
+        gray = gray * alpha + paper * (1 - alpha)
+    return gray
 
 
 def _pixels_of_file(path: Path) -> NDArray[Any]:
@@ -126,22 +129,22 @@ def _pixels_of_file(path: Path) -> NDArray[Any]:
 
     try:
         with warnings.catch_warnings():
-            # Pillow's own limit is another; and it warns of what can be read all the same.
+            # Pillow has a different size limit, and warns about files that it can still read.
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 _check_size(image.height, image.width)
-                image.draft("RGB", (_WORKING_SIDE, _WORKING_SIDE))  # which JPEG decodes faster
+                image.draft("RGB", (_WORKING_SIDE, _WORKING_SIDE))  # JPEG decodes faster if reduced
                 return _pixels(ImageOps.exif_transpose(image))
     except ImageError:
         raise
     except FileNotFoundError:
         raise ImageError(
-            f"expected a picture at {path} and there is none; give the path of one"
+            f"expected a picture at {path}, but there is none; check the path"
         ) from None
-    except Exception as error:  # of a damaged file each format tells in its own kind
+    except Exception as error:  # each format raises its own for a damaged file
         raise ImageError(
-            f"expected a picture at {path}, but it cannot be read ({error}); open it elsewhere and "
-            "save it as PNG or JPEG"
+            f"expected a picture at {path}, but it cannot be read ({error}); open it in another "
+            "program and save it as PNG or JPEG"
         ) from error
 
 
@@ -155,61 +158,64 @@ def _pixels(image: "Image") -> NDArray[Any]:
 def _check_size(height: int, width: int) -> None:
     if min(height, width) < 8 or height * width > MAX_PIXELS:
         raise ImageError(
-            f"expected a picture of 8 by 8 pixels up to {MAX_PIXELS // 10**6} million, not of "
-            f"{width} by {height}; give it in another size"
+            "expected a picture of at least 8 by 8 pixels and at most "
+            f"{MAX_PIXELS // 10**6} million in all, not {width} by {height}; resize it"
         )
 
 
-def _ink(grey: Floats) -> Floats:
-    """Find the digit: its ink from 0 to 1, cut out."""
-    contrast = grey - _paper(grey)
-    if (contrast**3).sum() < 0:  # there is little ink, and it is far from the paper
+def _ink(gray: Floats) -> Floats:
+    """Find the digit, and return its ink from 0 to 1, cropped."""
+    contrast = gray - _paper(gray)
+    if (contrast**3).sum() < 0:  # the ink, small in area but strong in contrast, is dark
         contrast = -contrast
     smooth = _averaged(contrast)
     noise = 1.5 * float(np.median(np.abs(contrast - smooth)))
-    most = float(smooth.max())
-    if most < max(0.04, 5 * noise):
+    strongest = float(smooth.max())
+    if strongest < max(0.04, 5 * noise):
         raise ImageError(
-            f"expected a digit, but nothing stands out from the paper by more than {most:.1%}, or "
-            "from the noise; write it with a darker pen, or take the picture in better light"
+            "expected a digit, but nothing stands out from the paper or from the noise "
+            f"(contrast {strongest:.1%}); use a darker pen, or take the picture in better light"
         )
-    full = float(np.median(smooth[smooth > most / 2]))
-    least = max(0.25 * full, min(3 * noise, 0.5 * full))
-    part = _main_parts(smooth > least)
+    full = float(np.median(smooth[smooth > strongest / 2]))
+    threshold = max(0.25 * full, min(3 * noise, 0.5 * full))
+    part = _main_components(smooth > threshold)
     rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-    # With the soft edges of the strokes.
+    # Include the soft edges of the strokes.
     ink = np.where(_filtered(part, "MaxFilter", 3) > 0, contrast, 0)
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    clipped: Floats = np.clip((ink - 0.5 * least) / (0.95 * full - 0.5 * least), 0, 1)
+    clipped: Floats = np.clip((ink - 0.5 * threshold) / (0.95 * full - 0.5 * threshold), 0, 1)
     return clipped
 
 
-def _paper(grey: Floats) -> Floats:
-    """Fit what the picture would be without ink: a quadratic surface, which ink hardly moves."""
+def _paper(gray: Floats) -> Floats:
+    """Estimate the paper without the ink: a robust fit of a quadratic surface."""
     from PIL import Image
 
     def terms(height: int, width: int) -> Floats:
         y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
         return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]).astype(np.float32)
 
-    height, width = (min(n, 64) for n in grey.shape)
+    height, width = (min(n, 64) for n in gray.shape)
     basis = terms(height, width).reshape(6, -1).T
-    seen = np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BOX)).ravel()
+    seen = np.asarray(Image.fromarray(gray).resize((width, height), Image.Resampling.BOX)).ravel()
     weights = np.ones((len(seen), 1), np.float32)
     for _ in range(12):
-        # Weights of 1 / |residual| turn least squares into least absolute residuals.
+        # Weights of 1 / |residual| turn least squares into least absolute deviations.
         surface = np.linalg.lstsq(basis * weights, seen * weights[:, 0])[0]
         weights = 1 / np.sqrt(np.maximum(np.abs(seen - basis @ surface), 0.004))[:, None]
-    fitted: Floats = np.tensordot(surface, terms(*grey.shape), 1)
+    fitted: Floats = np.tensordot(surface, terms(*gray.shape), 1)
     return fitted
 
 
-def _main_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep the connected parts of a tenth of the largest or more, at the edge only if all are."""
+def _main_components(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the connected components with at least a tenth of the pixels of the largest.
+
+    Those that touch the edge are kept only if all of them do.
+    """
     factor = -(-max(mask.shape) // 150)
-    coarse = _reduced_by(mask, factor) > 0
-    # Each pixel takes the largest number of its neighbours, and then the number of the pixel of
-    # that number, until all of a part have the same.
+    coarse = _downsample(mask, factor) > 0
+    # Each pixel takes the largest label among its neighbors, and then the label of the pixel where
+    # that label started, until each component has a single label.
     labels = np.where(coarse, np.arange(1, coarse.size + 1).reshape(coarse.shape), 0)
     while True:
         larger = np.where(coarse, _filtered(labels, "MaxFilter", 3).astype(np.int64), 0)
@@ -222,19 +228,19 @@ def _main_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     inside = sizes.copy()
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         inside[edge] = 0
-    least = sizes.max() / 10
-    kept = (inside if inside.max() >= least else sizes) >= least
+    threshold = sizes.max() / 10
+    kept = (inside if inside.max() >= threshold else sizes) >= threshold
     fine = np.kron(kept[labels], np.ones((factor, factor), bool))
     return mask & fine[: mask.shape[0], : mask.shape[1]]
 
 
-def _with_usual_strokes(ink: Floats) -> Floats:
-    """Grow or shrink strokes to the width, in twentieths of the digit, that MNIST's have."""
+def _normalize_strokes(ink: Floats) -> Floats:
+    """Thicken or thin strokes to MNIST's width, relative to the size of the digit."""
     factor = max(1, max(ink.shape) // 100)
-    ink = _reduced_by(ink, factor)
+    ink = _downsample(ink, factor)
     pixel = max(ink.shape) / _BOX
     ink = np.pad(ink, int(2 * pixel) + 1)
-    # Of a long stroke the ink is width × length, and the edges, where ink changes, 2 × length.
+    # For a long stroke, the ink sums to width × length, and its gradient to 2 × length.
     down, across = np.gradient(ink)
     width = 2 * ink.sum() / np.hypot(down, across).sum() / pixel
     grow = (np.clip(width, *_STROKES) - width) * pixel / 2
@@ -244,21 +250,21 @@ def _with_usual_strokes(ink: Floats) -> Floats:
 
 
 def _centered(ink: Floats) -> Floats:
-    """Scale to 20 pixels and move the centre of mass to where MNIST has it, in one resampling."""
+    """Scale to 20 pixels and place the center of mass where MNIST has it, in one resampling."""
     from PIL import Image
 
     rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
     pixel = max(np.ptp(rows) + 1, np.ptp(columns) + 1) / _BOX
-    margin = int(_SIDE * pixel)
+    margin = int(SIDE * pixel)
     ink = np.pad(ink, margin)
     y, x = (
         ink.sum(axis=axis) @ (np.arange(length) + 0.5) / ink.sum()
         for axis, length in ((1, ink.shape[0]), (0, ink.shape[1]))
     )
-    # The mean over MNIST is the middle of pixel 14 of 0 to 27.
-    left, top = x - (_SIDE / 2 + 0.5) * pixel, y - (_SIDE / 2 + 0.5) * pixel
-    box = (left, top, left + _SIDE * pixel, top + _SIDE * pixel)
-    centered = Image.fromarray(ink).resize((_SIDE, _SIDE), Image.Resampling.HAMMING, box=box)
+    # On average over MNIST, that is the middle of pixel 14, counted from 0.
+    left, top = x - (SIDE / 2 + 0.5) * pixel, y - (SIDE / 2 + 0.5) * pixel
+    box = (left, top, left + SIDE * pixel, top + SIDE * pixel)
+    centered = Image.fromarray(ink).resize((SIDE, SIDE), Image.Resampling.HAMMING, box=box)
     clipped: Floats = np.clip(np.asarray(centered), 0, 1)
     return clipped
 
@@ -273,15 +279,15 @@ def _filtered(array: NDArray[Any], name: str, size: int) -> Floats:
 
 
 def _averaged(array: Floats) -> Floats:
-    """Average 3 by 3 pixels about each."""
+    """Average the 3 × 3 pixels around each pixel."""
     padded = np.pad(array, 1, mode="edge")
     columns = padded[:-2] + padded[1:-1] + padded[2:]
     averaged: Floats = (columns[:, :-2] + columns[:, 1:-1] + columns[:, 2:]) / 9
     return averaged
 
 
-def _reduced_by(array: NDArray[Any], factor: int) -> Floats:
-    """Average squares of so many pixels a side."""
+def _downsample(array: NDArray[Any], factor: int) -> Floats:
+    """Downsample by averaging squares of ``factor`` pixels a side."""
     from PIL import Image
 
     reduced: Floats = np.asarray(Image.fromarray(array.astype(np.float32)).reduce(factor))

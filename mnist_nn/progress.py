@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 _REDRAW_SECONDS = 0.5
@@ -24,20 +23,20 @@ def in_notebook() -> bool:
 
 
 class Progress:
-    """A context that keeps the rows of a history, and shows the newest and the time left.
+    """A context that shows the newest figures of a run, and the time left.
 
     Parameters
     ----------
     total : int
         How many steps there are at most.
     unit : str
-        What a step is called, "epoch" say; also the row's key for the number of steps done.
+        What a step is called, such as "epoch"; also the key of a row's number of steps done.
     shown : bool
         False shows nothing at all.
     plot : callable, optional
-        Draws the history so far, such as `plot_history`: in a notebook its picture then takes the
-        place of the table. It is drawn at most twice a second, and more seldom where that would
-        take more than a twentieth of the time. If it fails, the table says why and stays.
+        Returns a figure of the run so far, which takes the place of the table in a notebook. It is
+        drawn at most twice a second, and less often where that would take more than a twentieth of
+        the time. If it fails, the table says why and stays.
     """
 
     def __init__(
@@ -46,10 +45,9 @@ class Progress:
         unit: str,
         *,
         shown: bool = True,
-        plot: "Callable[[pd.DataFrame], Figure] | None" = None,
+        plot: "Callable[[], Figure] | None" = None,
     ) -> None:
         self._total, self._unit, self._plot = total, unit, plot
-        self._rows: list[Mapping[str, float]] = []
         self._bar: Any = None
         self._output: Any = None
         self._state = {unit: f"0 of {total}"}
@@ -65,7 +63,7 @@ class Progress:
 
             self._bar = tqdm(total=total, unit=unit)
         self._start = self._drawn = time.perf_counter()
-        self._drawings, self._pause = 0, _REDRAW_SECONDS
+        self._drawings, self._pause, self._is_empty = 0, _REDRAW_SECONDS, True
 
     def __enter__(self) -> Self:
         return self
@@ -84,8 +82,8 @@ class Progress:
                 self._bar.close()
 
     def show(self, row: Mapping[str, float]) -> None:
-        """Take over a row of the history, and draw it unless the last drawing is very recent."""
-        self._rows.append(row)
+        """Show a row of figures, unless the last drawing is very recent."""
+        self._is_empty = False
         now, done = time.perf_counter(), int(row[self._unit])
         figures = {
             name.replace("_", " "): f"{value:.2%}" if "accuracy" in name else f"{value:.4f}"
@@ -113,17 +111,11 @@ class Progress:
                 if self._drawings > 1:  # the first loads what draws them
                     self._pause = max(_REDRAW_SECONDS, (self._drawn - now) / _COST)
 
-    def history(self) -> "pd.DataFrame":
-        """Make one table of the rows, indexed by the number of steps done."""
-        import pandas as pd
-
-        return pd.DataFrame(self._rows or {self._unit: []}).set_index(self._unit)
-
     def _draw(self) -> None:
         content = None
-        if self._plot is not None and self._rows:
+        if self._plot is not None and not self._is_empty:
             try:
-                content = self._picture(self._plot(self.history()))
+                content = self._picture(self._plot())
             except Exception as error:  # whatever it is, it must not cost the training
                 self._plot = None
                 self._trouble["picture"] = f"not drawn, {type(error).__name__}: {error}"

@@ -1,45 +1,301 @@
-"""Teach a network: full-batch gradient descent, and mini-batches with early stopping."""
+"""Train a network: full-batch gradient descent, and mini-batches with early stopping."""
 
 import math
-import numbers
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
+from mnist_nn import checks
+from mnist_nn.checks import Floats, Integers, Rng
+from mnist_nn.compute import by_columns, map_slices, one_blas_thread
 from mnist_nn.data import batches
-from mnist_nn.evaluation import make_probabilities
-from mnist_nn.network import (
-    Floats,
-    Gradients,
-    Integers,
-    Network,
-    backward_prop,
-    check_digits,
-    check_number,
-    cross_entropy,
-    forward_prop,
-)
-from mnist_nn.optimizers import SGD, Adam, Schedule, constant
-from mnist_nn.parallel import one_blas_thread, over_rows
+from mnist_nn.evaluation import predict_proba
+from mnist_nn.network import Gradients, Network, backward_prop, cross_entropy, forward_prop
+from mnist_nn.optimizers import SGD, Adam, Optimizer, update
 from mnist_nn.plots import plot_history
 from mnist_nn.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Optimizer: TypeAlias = Literal["sgd", "adam"]
-
 Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
-"""Makes other digits of the same labels out of digits, such as `deform`."""
+"""Makes other digits with the same labels out of digits, such as `deform`."""
+
+_PATIENCE_SECONDS = 5  # for the end of a step, before a second interrupt stops it in the middle
+
+# The arguments are checked once, before the first step.
+forward, backward = forward_prop.__wrapped__, backward_prop.__wrapped__
 
 
-_DEAF_SECONDS = 5  # that an interrupt may wait for the end of a step
+def gradient_descent(
+    network: Network,
+    X: Floats,
+    Y: Integers,
+    *,
+    iterations: int = 500,
+    learning_rate: float = 0.10,
+    report_every: int = 10,
+    progress: bool = True,
+) -> tuple[Network, "pd.DataFrame"]:
+    """Train on all the digits at once: every iteration is one step along the exact gradient.
+
+    Parameters
+    ----------
+    network : Network
+        Where to start; it is not changed.
+    X : (N, n_in) array
+        Digits, one per row; converted to the type of the network's parameters, float32.
+    Y : (N,) integer array
+        Their labels.
+    iterations : int
+        The number of steps.
+    learning_rate : float
+        The length of a step in units of the gradient.
+    report_every : int
+        Iterations from one row of the history to the next.
+    progress : bool
+        Whether to show how training goes.
+
+    Returns
+    -------
+    network : Network
+        The trained network.
+    history : pandas.DataFrame
+        ``train_loss``, ``train_accuracy`` and ``seconds`` after ``iteration`` steps (the index),
+        from 0 to ``iterations``.
+
+    Raises
+    ------
+    TrainingDiverged
+        When the loss or a parameter is no longer finite.
+    TrainingInterrupted
+        When interrupted from the keyboard.
+    TypeError, ValueError
+        If X, Y and the network do not fit each other, or a number is out of range.
+    """
+    checks.check_count("iterations", iterations)
+    checks.check_count("report_every", report_every)
+    checks.check_number("learning_rate", learning_rate, above=0)
+    checks.check_digits(network, X, Y)
+    X = _as_parameters(X, network)
+    run = TrainingState("iteration", _copy(network))
+
+    def propagate(rows: slice) -> tuple[Floats, Gradients]:
+        activations = forward(run.network, X[rows])
+        gradients = backward(run.network, activations, Y[rows])
+        return activations[-1], gradients
+
+    with _running(run, iterations, progress) as (report, stop_if_interrupted):
+        while True:
+            stop_if_interrupted()
+            P, gradients = _over_slices(propagate, len(Y))
+            # Where a probability is not finite, the gradient of the last biases is not either.
+            run.check_finite(run.steps, learning_rate, *gradients.db[-1])
+            if run.steps % report_every == 0 or run.steps == iterations:
+                loss, accuracy = _score(P, Y)
+                report(run.steps, train_loss=loss, train_accuracy=accuracy)
+            if run.steps == iterations:
+                return run.best, run.history()
+            run.finite = run.network
+            run.network = run.best = update(run.network, gradients, learning_rate)
+            run.steps += 1
+
+
+def train(
+    network: Network,
+    X: Floats,
+    Y: Integers,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float | None = None,
+    optimizer: Optimizer | None = None,
+    rng: Rng,
+    dropout: float = 0.0,
+    augment: Augment | None = None,
+    validation: tuple[Floats, Integers] | None = None,
+    patience: int | None = None,
+    progress: bool = True,
+) -> tuple[Network, "pd.DataFrame"]:
+    """Train in mini-batches: every step follows the gradient over a few random digits.
+
+    Parameters
+    ----------
+    network : Network
+        Where to start; it is not changed.
+    X : (N, n_in) array
+        Digits, one per row; converted to the type of the network's parameters, float32.
+    Y : (N,) integer array
+        Their labels.
+    epochs : int
+        The most passes over the digits; each deals all of them out in a new order.
+    batch_size : int
+        Digits per step; the last batch of an epoch holds those that are left.
+    learning_rate : float
+        Short for ``optimizer=SGD(learning_rate)``: the length of a step in units of the gradient.
+    optimizer : SGD or Adam
+        How a gradient becomes a step, such as ``SGD(0.1, momentum=0.9, schedule=cosine)`` or
+        ``Adam(0.001)``. Its settings are read, and nothing is kept in it.
+    rng : numpy.random.Generator or int
+        The source of randomness, or a seed for one; the same seed gives the same network.
+    dropout : float
+        The fraction of hidden activations that each step sets to 0; see `forward_prop`.
+    augment : callable, optional
+        Makes the digits to train on out of those of a batch and a random generator, such as
+        `deform`. A large batch comes in several parts, which threads may ask for at the same time.
+    validation : (X, Y), optional
+        Digits that training is watched by but does not learn from.
+    patience : int, optional
+        Stop when this many epochs have brought no new minimum of the validation loss, and return
+        the network of the epoch that had it (early stopping). Default: train for all epochs, and
+        return the last network.
+    progress : bool
+        Whether to show how training goes.
+
+    Returns
+    -------
+    network : Network
+        The trained network.
+    history : pandas.DataFrame
+        One row per ``epoch`` (the index, from 1): ``train_loss`` and ``train_accuracy``, means over
+        the batches as they were met, augmented and with dropout, each before its step;
+        ``validation_loss`` and ``validation_accuracy`` at the end of the epoch, if there is
+        validation; ``seconds`` since the start.
+
+    Raises
+    ------
+    TrainingDiverged
+        When a loss or a parameter is no longer finite.
+    TrainingInterrupted
+        When interrupted from the keyboard.
+    TypeError, ValueError
+        If X, Y and the network do not fit each other, a number is out of range, neither or both of
+        learning_rate and optimizer are given, augment does not return such digits, or there is
+        patience without validation.
+    """
+    optimizer = _chosen(optimizer, learning_rate)
+    _check_training(network, X, Y, epochs, batch_size, dropout, augment, validation, patience)
+    X = _as_parameters(X, network)
+    if validation is not None:
+        validation = _as_parameters(validation[0], network), validation[1]
+    rng = np.random.default_rng(rng)
+    run = TrainingState("epoch", _copy(network), optimizer.moments(network), rng)
+    steps, is_noisy = epochs * math.ceil(len(Y) / batch_size), dropout or augment is not None
+    buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
+
+    def take_step(batch: Integers) -> tuple[Floats, Integers]:
+        labels = Y[batch]
+
+        def propagate(rows: slice) -> tuple[Floats, Gradients]:
+            noise = run.noise(rows) if is_noisy else None
+            digits = _augmented(augment, _gather(X, batch, buffer, rows), noise)
+            activations = forward(run.network, digits, dropout=dropout, rng=noise)
+            gradients = backward(run.network, activations, labels[rows], dropout=dropout)
+            return activations[-1], gradients
+
+        P, gradients = _over_slices(propagate, len(batch))
+        optimizer.step(run.network, gradients, run.moments, run.steps, of=steps)
+        run.steps += 1
+        return P, labels
+
+    with _running(run, epochs, progress) as (report, stop_if_interrupted):
+        for epoch in range(1, epochs + 1):
+            met = []
+            for batch in batches(len(Y), batch_size, rng=rng):
+                stop_if_interrupted()
+                met.append(take_step(batch))
+            loss, accuracy = _score(*map(np.concatenate, zip(*met, strict=True)))
+            figures = {"train_loss": loss, "train_accuracy": accuracy}
+            if validation is not None:
+                loss, accuracy = _score(predict_proba(run.network, validation[0]), validation[1])
+                figures |= {"validation_loss": loss, "validation_accuracy": accuracy}
+            run.check_finite(epoch, optimizer.learning_rate, *figures.values())
+            report(epoch, **figures)
+            if run.stops_early(epoch, loss, patience):
+                break
+        return run.best, run.history()
+
+
+@dataclass
+class TrainingState:
+    """All that training is in the middle of: taken up again, it ends in the same bits.
+
+    Attributes
+    ----------
+    unit : str
+        What the rows of the history count: epochs, or iterations.
+    network : Network
+        The network as it is; `train` changes it in place.
+    moments : list of Gradients
+        What the optimizer remembers.
+    rng : numpy.random.Generator
+        The source of the order of the digits.
+    seed : list of int
+        The seed of the noise of each step, by dropout and augment.
+    steps : int
+        How many steps have been taken.
+    rows : list of dict
+        The rows of the history.
+    finite : Network
+        The last network whose loss and parameters were all finite.
+    best : Network
+        What training would return if it ended now.
+    best_loss, best_epoch : float, int
+        The lowest validation loss so far and its epoch, if training may stop early.
+    """
+
+    unit: str
+    network: Network
+    moments: list[Gradients] = field(default_factory=list)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    seed: list[int] = field(init=False)
+    steps: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    finite: Network = field(init=False)
+    best: Network = field(init=False)
+    best_loss: float = math.inf
+    best_epoch: int = 0
+
+    def __post_init__(self) -> None:
+        self.finite = self.best = _copy(self.network)
+        # Apart from rng, so that the digits come in the same order with noise and without.
+        self.seed = self.rng.spawn(1)[0].integers(2**63, size=2).tolist()
+
+    def noise(self, rows: slice) -> np.random.Generator:
+        """Make the source of the noise in some rows of this step.
+
+        Each slice has one of its own: threads would draw from a common one in any order.
+        """
+        return np.random.default_rng([*self.seed, self.steps, rows.start])
+
+    def history(self) -> "pd.DataFrame":
+        """Make a table of the rows, indexed by epoch or iteration."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows or {self.unit: []}).set_index(self.unit)
+
+    def check_finite(self, done: int, learning_rate: float, *figures: float) -> None:
+        """Raise TrainingDiverged unless the network and the figures are finite."""
+        numbers = [*self.network.w, *self.network.b, np.array(figures)]
+        if not all(np.isfinite(array).all() for array in numbers):
+            raise TrainingDiverged(f"{self.unit} {done}", learning_rate, self.finite)
+
+    def stops_early(self, epoch: int, loss: float, patience: int | None) -> bool:
+        """Keep the network at the end of an epoch, and tell whether early stopping ends training.
+
+        With patience the best network is that of the lowest loss; without, the last is.
+        """
+        self.finite = _copy(self.network)
+        if patience is None or loss < self.best_loss:
+            self.best, self.best_loss, self.best_epoch = self.finite, loss, epoch
+        return patience is not None and epoch - self.best_epoch >= patience
 
 
 class TrainingDiverged(ArithmeticError):
@@ -135,298 +391,58 @@ class _Interrupts:
     def _note(self, *_: object) -> None:
         now = time.monotonic()
         self._first = min(self._first, now)
-        if now - self._first > _DEAF_SECONDS and not self._last:
+        if now - self._first > _PATIENCE_SECONDS and not self._last:
             raise KeyboardInterrupt
 
 
-def update(network: Network, gradients: Gradients, learning_rate: float) -> Network:
-    """Take one step downhill: each parameter less ``learning_rate`` times its gradient."""
-    learning_rate = float(learning_rate)  # a NumPy float64 would make all parameters float64
-    w = [w - learning_rate * dw for w, dw in zip(network.w, gradients.dw, strict=True)]
-    b = [b - learning_rate * db for b, db in zip(network.b, gradients.db, strict=True)]
-    return Network(w, b, network.activation)
+@contextmanager
+def _running(
+    run: TrainingState, total: int, progress: bool
+) -> Iterator[tuple[Callable[..., None], Callable[[], None]]]:
+    """Compute in threads of our own, show the run, and hand it over if it is interrupted.
 
-
-def gradient_descent(
-    network: Network,
-    X: Floats,
-    Y: Integers,
-    *,
-    iterations: int = 500,
-    learning_rate: float = 0.10,
-    report_every: int = 10,
-    progress: bool = True,
-) -> tuple[Network, "pd.DataFrame"]:
-    """Train on all the digits at once: every iteration is one step along the exact gradient.
-
-    Parameters
-    ----------
-    network : Network
-        Where to start; it is not changed.
-    X : (N, n_in) array
-        Digits, one a row; taken in the type of the network's parameters, float32.
-    Y : (N,) integer array
-        Their labels.
-    iterations : int
-        The number of steps.
-    learning_rate : float
-        The length of a step in units of the gradient.
-    report_every : int
-        Iterations from one row of the history to the next.
-    progress : bool
-        Whether to show how training goes.
-
-    Returns
-    -------
-    network : Network
-        The trained one.
-    history : pandas.DataFrame
-        ``train_loss``, ``train_accuracy`` and ``seconds`` after ``iteration`` steps (the index),
-        from 0 to ``iterations``.
-
-    Raises
-    ------
-    TrainingDiverged
-        When the loss or a parameter stops being finite.
-    TrainingInterrupted
-        When interrupted from the keyboard.
-    ValueError
-        If X, Y and the network do not fit each other, or a number is out of range.
+    Yields two functions: one adds a row to the history, the other stops a run that has been
+    interrupted.
     """
-    _check_numbers(learning_rate, iterations=iterations, report_every=report_every)
-    X = _checked(X, Y, network)
-    network = _copy(network)
-    previous = network
-    shown = Progress(iterations, "iteration", shown=progress, plot=plot_history)
-    interrupts = _Interrupts(lambda: (network, shown.history()))
-    with (
-        interrupts,
-        shown,
-        one_blas_thread(),
-        np.errstate(over="ignore", invalid="ignore"),
-    ):
+    shown = Progress(total, run.unit, shown=progress, plot=lambda: plot_history(run.history()))
+    interrupts = _Interrupts(lambda: (run.best, run.history()))
+    with interrupts, shown, one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         start = time.perf_counter()
-        for iteration in range(iterations + 1):
-            interrupts.stop_if_interrupted()
-            probabilities, gradients = _gradients(network, X.__getitem__, Y)
-            # Where a probability is not finite, the gradient of the last biases is not.
-            if not _is_finite(network, *gradients.db[-1]):
-                raise TrainingDiverged(f"iteration {iteration}", learning_rate, previous)
-            if iteration % report_every == 0 or iteration == iterations:
-                loss, accuracy = _score(probabilities, Y)
-                shown.show(
-                    {
-                        "iteration": iteration,
-                        "train_loss": loss,
-                        "train_accuracy": accuracy,
-                        "seconds": time.perf_counter() - start,
-                    }
-                )
-            if iteration < iterations:
-                previous, network = network, update(network, gradients, learning_rate)
-        return network, shown.history()
+
+        def report(done: int, **figures: float) -> None:
+            run.rows.append({run.unit: done, **figures, "seconds": time.perf_counter() - start})
+            shown.show(run.rows[-1])
+
+        yield report, interrupts.stop_if_interrupted
 
 
-def train(
-    network: Network,
-    X: Floats,
-    Y: Integers,
-    *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    rng: np.random.Generator | int,
-    optimizer: Optimizer = "sgd",
-    momentum: float = 0.0,
-    schedule: Schedule = constant,
-    weight_decay: float = 0.0,
-    dropout: float = 0.0,
-    augment: Augment | None = None,
-    validation: tuple[Floats, Integers] | None = None,
-    patience: int | None = None,
-    progress: bool = True,
-) -> tuple[Network, "pd.DataFrame"]:
-    """Train on small batches: every epoch deals the digits out anew and steps once a batch.
-
-    With ``patience`` training stops early: once the validation loss has gone that many epochs
-    without a new minimum, and the network of the epoch with the minimum is what comes back. (On
-    when to stop, see Prechelt 1998, "Early stopping — but when?")
-
-    Parameters
-    ----------
-    network : Network
-        Where to start; it is not changed.
-    X : (N, n_in) array
-        Digits, one a row; taken in the type of the network's parameters, float32.
-    Y : (N,) integer array
-        Their labels.
-    epochs : int
-        How often every digit is seen, at most.
-    batch_size : int
-        Digits a step; the last batch of an epoch has what remains.
-    learning_rate : float
-        The length of a step in units of the gradient.
-    rng : numpy.random.Generator or int
-        The source of the order of the digits, and of sources for dropout and augment; or a seed
-        for one.
-    optimizer : {"sgd", "adam"}
-        How a gradient becomes a step: straight against it (`SGD`), or by `Adam`, which wants a
-        learning rate of about 0.001.
-    momentum : float
-        How much of the step before goes on into the next, from 0 up to below 1, for "sgd"; 0.9 is
-        usual, and makes steps up to ten times as long. (Nesterov's, see `SGD`.)
-    schedule : callable
-        The factor of the learning rate for a fraction of the training that is done, 0 to 1, all
-        ``epochs`` counted: `constant`, `cosine`, or a function of your own.
-    weight_decay : float
-        λ: before each step the weights shrink by the fraction λ times the learning rate. For "sgd"
-        without momentum that is L2 regularisation; with momentum or Adam it stays apart from their
-        means of past gradients (SGDW, AdamW).
-    dropout : float
-        The probability of each hidden activation to be set to 0 in a step, see `forward_prop`.
-    augment : callable, optional
-        Called as ``augment(X, rng)`` on the digits of each step, it returns as many to train on in
-        their place: `deform` for one. Of 1,024 digits or more it gets parts, in several
-        threads.
-    validation : (X, Y), optional
-        Digits that are not trained on, to judge the network by after each epoch.
-    patience : int, optional
-        Epochs to wait for a new minimum of the validation loss. Default: train for all epochs and
-        return the last network.
-    progress : bool
-        Whether to show how training goes.
-
-    Returns
-    -------
-    network : Network
-        The trained one.
-    history : pandas.DataFrame
-        A row for each ``epoch`` (the index, from 1): ``train_loss`` and ``train_accuracy``, means
-        over the batches as they were met, deformed or thinned out, and so from before the epoch's
-        last step;
-        ``validation_loss`` and ``validation_accuracy`` after it, where there is validation;
-        ``seconds`` since the start.
-
-    Raises
-    ------
-    TrainingDiverged
-        When a loss or a parameter stops being finite.
-    TrainingInterrupted
-        When interrupted from the keyboard.
-    ValueError
-        If X, Y and the network do not fit each other, a number is out of range (of schedule's too),
-        augment returns no such digits, the optimizer is unknown, there is momentum for Adam, or
-        patience but no validation to apply it to.
-    """
-    _check_numbers(learning_rate, epochs=epochs, batch_size=batch_size)
-    check_number("momentum", momentum, 0, 1)
-    check_number("dropout", dropout, 0, 1)
-    check_number("weight_decay", weight_decay, 0)
-    check_number("weight_decay times learning_rate", weight_decay * learning_rate, 0, 1)
-    functions = {"schedule": schedule} | ({} if augment is None else {"augment": augment})
-    for name, function in functions.items():
-        if not callable(function):
-            raise TypeError(
-                f"{name} must be a function, not {function!r}; cosine and deform are some"
-            )
-    if optimizer not in get_args(Optimizer):
-        raise ValueError(
-            f'optimizer must be "sgd" or "adam", not {optimizer!r}; choose one of the two'
-        )
-    if optimizer == "adam" and momentum:
-        raise ValueError(
-            f"momentum is for plain gradient descent, not for Adam, which has its own; leave out "
-            f'momentum={momentum!r}, or choose optimizer="sgd"'
-        )
-    if patience is not None:
-        _check_numbers(learning_rate, patience=patience)
-        if validation is None:
-            raise ValueError(
-                "patience needs validation digits to judge by; pass validation=(X, Y) too"
-            )
-    rng = np.random.default_rng(rng)
-    X = _checked(X, Y, network)
-    if validation is not None:
-        if not isinstance(validation, tuple) or len(validation) != 2:
-            raise TypeError(
-                f"validation must be a pair of digits and labels, (X, Y), not "
-                f"{type(validation).__name__}; split_validation makes one"
-            )
-        validation = _checked(*validation, network), validation[1]
-    previous, network = network, _copy(network)  # which the optimiser then changes in place
-    step = (
-        SGD(network, momentum=momentum, weight_decay=weight_decay).step
-        if optimizer == "sgd"
-        else Adam(network, weight_decay=weight_decay).step
-    )
-    steps, done = epochs * math.ceil(len(Y) / batch_size), 0
-    # Apart from rng, so that the digits come in the same order with noise and without.
-    seed = rng.spawn(1)[0].integers(2**63, size=2).tolist()
-    buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
-    best, best_loss, best_epoch = previous, np.inf, 0
-    shown = Progress(epochs, "epoch", shown=progress, plot=plot_history)
-    with (
-        _Interrupts(
-            lambda: (previous if patience is None else best, shown.history())
-        ) as interrupts,
-        shown,
-        one_blas_thread(),
-        np.errstate(over="ignore", invalid="ignore"),
-    ):
-        start = time.perf_counter()
-        for epoch in range(1, epochs + 1):
-            probabilities, labels = [], []
-            for batch in batches(len(Y), batch_size, rng=rng):
-                interrupts.stop_if_interrupted()
-                labels.append(Y[batch])
-                digits = partial(_gather, X, batch, buffer)
-                of_batch, gradients = _gradients(
-                    network, digits, labels[-1], dropout, augment, [*seed, done]
-                )
-                probabilities.append(of_batch)
-                # At the middle of each step: never quite 0, where nothing would be learned.
-                step(gradients, float(learning_rate) * _factor(schedule, (done + 0.5) / steps))
-                done += 1
-            loss, accuracy = _score(np.concatenate(probabilities), np.concatenate(labels))
-            row: dict[str, float] = {
-                "epoch": epoch,
-                "train_loss": loss,
-                "train_accuracy": accuracy,
-            }
-            if validation is not None:
-                loss, accuracy = _score(make_probabilities(network, validation[0]), validation[1])
-                row |= {"validation_loss": loss, "validation_accuracy": accuracy}
-            if not _is_finite(network, row["train_loss"], loss):
-                raise TrainingDiverged(f"epoch {epoch}", learning_rate, previous)
-            previous = _copy(network)
-            shown.show({**row, "seconds": time.perf_counter() - start})
-            if patience is not None:
-                if loss < best_loss:
-                    best, best_loss, best_epoch = _copy(network), loss, epoch
-                elif epoch - best_epoch >= patience:
-                    break
-        return (network if patience is None else best), shown.history()
+def _over_slices(
+    propagate: Callable[[slice], tuple[Floats, Gradients]], rows: int
+) -> tuple[Floats, Gradients]:
+    """Propagate a batch in slices; return all the probabilities and the mean of the gradients."""
+    parts = map_slices(propagate, rows)
+    if len(parts) == 1:
+        return parts[0]
+    probabilities, gradients = zip(*parts, strict=True)
+    weights = [len(P) / rows for P in probabilities]
+    for same in zip(*([*dw, *db] for dw, db in gradients), strict=True):
+        total = same[0]
+        total *= weights[0]
+        for g, weight in zip(same[1:], weights[1:], strict=True):
+            g *= weight
+            total += g
+    return np.concatenate(probabilities), gradients[0]
 
 
-def _check_numbers(learning_rate: float, **counts: int) -> None:
-    if not isinstance(learning_rate, numbers.Real) or not 0 < learning_rate < np.inf:
-        raise ValueError(
-            f"learning_rate must be a number above 0, not {learning_rate!r}; choose another"
-        )
-    for name, count in counts.items():
-        if not isinstance(count, numbers.Integral) or count < 1:
-            raise ValueError(
-                f"{name} must be a whole number above 0, not {count!r}; choose another"
-            )
+def _gather(X: Floats, batch: Integers, buffer: Floats, rows: slice) -> Floats:
+    """Copy some digits of a batch together."""
+    # Always into the same memory, which the cache still holds; the default mode would copy twice.
+    return np.take(X, batch[rows], axis=0, out=buffer[: len(batch)][rows], mode="clip")
 
 
-def _factor(schedule: Schedule, done: float) -> float:
-    factor = schedule(done)
-    check_number(f"the factor that schedule returns for {done:.3g}", factor, 0)
-    return float(factor)
-
-
-def _augmented(augment: Augment, X: Floats, rng: np.random.Generator) -> Floats:
+def _augmented(augment: Augment | None, X: Floats, rng: np.random.Generator | None) -> Floats:
+    if augment is None or rng is None:
+        return X
     other_X = augment(X, rng)
     if not isinstance(other_X, np.ndarray) or other_X.shape != X.shape or other_X.dtype.kind != "f":
         came = (
@@ -441,63 +457,68 @@ def _augmented(augment: Augment, X: Floats, rng: np.random.Generator) -> Floats:
     return other_X.astype(X.dtype, copy=False)
 
 
-def _checked(X: Floats, Y: Integers, network: Network) -> Floats:
-    """Check what training would otherwise trip over late, and match X to the parameters' type."""
-    check_digits(network, X, Y)
+def _score(probabilities: Floats, Y: Integers) -> tuple[float, float]:
+    accuracy = np.mean(probabilities.argmax(axis=1) == Y)
+    return cross_entropy.__wrapped__(probabilities, Y), float(accuracy)
+
+
+def _copy(network: Network) -> Network:
+    """Copy the parameters, in the memory order that products are fastest in."""
+    w, b, activation = network
+    return Network([by_columns(p.copy()) for p in w], [p.copy() for p in b], activation)
+
+
+def _as_parameters(X: Floats, network: Network) -> Floats:
+    """Convert X to the type of the parameters, in the memory order in which rows are gathered."""
     # A float64 X would turn every step into float64, at half the speed.
     # Rows that do not lie one after the other would all be copied for every batch.
     return X.astype(network.w[0].dtype, order="C", copy=False)
 
 
-def _gather(X: Floats, batch: Integers, buffer: Floats, rows: slice) -> Floats:
-    """Copy some digits of a batch together."""
-    # Always into the same memory, which the cache still holds; the default mode would copy twice.
-    return np.take(X, batch[rows], axis=0, out=buffer[: len(batch)][rows], mode="clip")
-
-
-def _gradients(
-    network: Network,
-    digits: Callable[[slice], Floats],
-    Y: Integers,
-    dropout: float = 0.0,
-    augment: Augment | None = None,
-    seed: Sequence[int] = (),
-) -> tuple[Floats, Gradients]:
-    """Compute the probabilities of every row, and the gradients of the mean loss over all."""
-
-    def of_some(rows: slice) -> tuple[Floats, Gradients]:
-        some_X, rng = digits(rows), None
-        if dropout or augment is not None:
-            # A source for each slice: threads would take from a common one in any order.
-            rng = np.random.default_rng([*seed, rows.start])
-        if augment is not None and rng is not None:
-            some_X = _augmented(augment, some_X, rng)
-        activations = forward_prop(network, some_X, dropout=dropout, rng=rng)
-        return activations[-1], backward_prop(
-            network, activations, Y[rows], dropout=dropout, batch_size=len(Y)
+def _chosen(optimizer: Optimizer | None, learning_rate: float | None) -> Optimizer:
+    if (optimizer is None) == (learning_rate is None):
+        given = "neither" if optimizer is None else "both"
+        raise ValueError(
+            f"expected either a learning_rate or an optimizer, not {given}; pass learning_rate=0.3 "
+            "or optimizer=SGD(0.3, momentum=0.9)"
         )
-
-    probabilities, gradients = zip(*over_rows(of_some, len(Y)), strict=True)
-    return np.concatenate(probabilities), reduce(_add, gradients)
-
-
-def _add(total: Gradients, part: Gradients) -> Gradients:
-    for sums, terms in zip(total, part, strict=True):
-        for a, b in zip(sums, terms, strict=True):
-            a += b
-    return total
+    if learning_rate is not None:
+        return SGD(learning_rate)
+    if not isinstance(optimizer, SGD | Adam):
+        raise TypeError(
+            f"optimizer must be an SGD or an Adam, not {optimizer!r}; pass one with its learning "
+            "rate, such as optimizer=Adam(0.001)"
+        )
+    return optimizer
 
 
-def _copy(network: Network) -> Network:
-    """Copy the parameters, into the order in memory that products are fastest in."""
-    return Network(
-        [w.copy(order="F") for w in network.w], [b.copy() for b in network.b], network.activation
-    )
-
-
-def _score(probabilities: Floats, Y: Integers) -> tuple[float, float]:
-    return cross_entropy(probabilities, Y), float(np.mean(probabilities.argmax(axis=1) == Y))
-
-
-def _is_finite(network: Network, *others: float) -> bool:
-    return all(np.isfinite(array).all() for array in [*network.w, *network.b, np.array(others)])
+def _check_training(
+    network: Network,
+    X: Floats,
+    Y: Integers,
+    epochs: int,
+    batch_size: int,
+    dropout: float,
+    augment: Augment | None,
+    validation: tuple[Floats, Integers] | None,
+    patience: int | None,
+) -> None:
+    checks.check_count("epochs", epochs)
+    checks.check_count("batch_size", batch_size)
+    checks.check_number("dropout", dropout, at_least=0, below=1)
+    if augment is not None:
+        checks.check_function("augment", augment, "deform")
+    checks.check_digits(network, X, Y)
+    if validation is not None:
+        if not isinstance(validation, tuple) or len(validation) != 2:
+            raise TypeError(
+                f"validation must be a pair of digits and labels, (X, Y), not "
+                f"{type(validation).__name__}; split_validation makes one"
+            )
+        checks.check_digits(network, *validation)
+    if patience is not None:
+        checks.check_count("patience", patience)
+        if validation is None:
+            raise ValueError(
+                "patience needs validation digits to judge by; pass validation=(X, Y) too"
+            )

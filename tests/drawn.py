@@ -1,6 +1,6 @@
-"""Digits that no one wrote, for the tests: brush strokes and fonts, as a camera would see them.
+"""Synthetic digits for the tests: brush strokes and fonts, clean or as a camera would see them.
 
-``uv run tests/drawn.py`` makes the pictures of them in ``data`` that notebook 06 reads.
+``uv run tests/drawn.py`` makes the pictures in ``data`` that notebook 06 reads.
 """
 
 import io
@@ -20,12 +20,12 @@ FONTS = [
 
 
 def arc(x, y, across, down, start, end):
-    """Points on an ellipse about (x, y), from one angle to another, clockwise in degrees."""
+    """Points on an ellipse around (x, y), clockwise from one angle to another, in degrees."""
     angles = np.radians(np.linspace(start, end, 36))
     return list(zip(x + across * np.cos(angles), y + down * np.sin(angles), strict=True))
 
 
-# The ways to write each digit: strokes through points in a box of 100 × 150, rows downwards.
+# Ways to write each digit: strokes through points (x, y) in a box of 100 × 150, y downward.
 SHAPES = {
     0: [
         [arc(50, 75, 42, 70, -90, 275)],
@@ -98,7 +98,7 @@ SHAPES = {
 
 
 def strokes(digit, rng):
-    """Strokes of one digit, (points, 2) each, a height of about 1, by a hand of its own."""
+    """The strokes of a digit, (points, 2) each, about 1 high, in a random handwriting style."""
     shape = SHAPES[digit][rng.integers(len(SHAPES[digit]))]
     slant, aspect, turn = rng.uniform(-0.1, 0.3), rng.uniform(0.75, 1.15), rng.normal(0, 0.06)
     hand = np.array([[aspect, 0], [-slant, 1]])
@@ -121,7 +121,7 @@ def smooth(points, length):
 
 
 def brushed(digit, rng, height=None, width=None):
-    """Where the ink is, (SIZE, SIZE) from 0 to 1, of a digit drawn with a brush."""
+    """The ink of a digit drawn with a brush: (SIZE, SIZE), from 0 to 1."""
     height = height or rng.uniform(0.35, 0.8) * SIZE
     width = width or rng.choice([0.02, 0.04, 0.07, 0.1, 0.14]) * height
     room = max(SIZE - 1.15 * height, 0) / 2
@@ -142,7 +142,7 @@ def font(name, size):
 
 
 def printed(digit, rng):
-    """Where the ink is, (SIZE, SIZE) from 0 to 1, of a digit from one of nine fonts."""
+    """The ink of a digit printed in one of nine fonts: (SIZE, SIZE), from 0 to 1."""
     height = rng.uniform(0.35, 0.8) * SIZE
     at = SIZE / 2 + rng.uniform(-0.4, 0.4, 2) * (SIZE - height)
     mask = Image.new("L", (SIZE, SIZE))
@@ -152,12 +152,12 @@ def printed(digit, rng):
 
 
 def scanned(mask):
-    """Black ink on white paper, as it comes from a drawing program."""
+    """Black ink on white paper, as from a drawing program."""
     return Image.fromarray(np.uint8(255 - 255 * mask))
 
 
 def photographed(mask, rng, light_on_dark=None):
-    """The picture of a camera: turned, in perspective, in uneven light, noisy, a JPEG."""
+    """A photograph of the ink: rotated, in perspective, unevenly lit, noisy, saved as JPEG."""
     n = len(mask)
     image = Image.fromarray(np.uint8(mask * 255))
     image = image.rotate(rng.uniform(-12, 12), Image.Resampling.BICUBIC)
@@ -193,7 +193,7 @@ def photographed(mask, rng, light_on_dark=None):
 
 
 def pasted(digit, rng):
-    """Put a digit of MNIST, (784,), dark on a light page, in any size and place."""
+    """Paste an MNIST digit, (784,), dark on a light page, at a random size and position."""
     side = int(28 * rng.uniform(1, 8))
     page = np.zeros(2 * [int(side * rng.uniform(1.2, 3))])
     image = Image.fromarray(digit.reshape(28, 28)).resize(2 * [side], Image.Resampling.BICUBIC)
@@ -203,7 +203,7 @@ def pasted(digit, rng):
 
 
 def main():
-    """Take one picture of a 5, and six of each digit on one sheet, all of them of strokes."""
+    """Save a photograph of a 5, and a sheet with six of each digit, all drawn with a brush."""
     rng = np.random.default_rng(20)
     five = brushed(5, rng, height=230, width=12)
     photographed(five, rng, light_on_dark=False).save(DATA / "digit_photo.jpg", quality=85)

@@ -4,10 +4,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
-from mnist_nn import deform, load_mnist
-from mnist_nn.augmentation import random_warps, warp
+from mnist_nn import affine_warp, deform, load_mnist, random_warps, warp
 
 STILL = {"rotation": 0, "scale": 0, "shear": 0, "shift": 0, "elastic": 0}
 GRID = np.indices((28, 28)).reshape(2, 784)
@@ -124,6 +123,54 @@ def test_between_pixels_a_warp_is_pillows_bilinear_interpolation(digits) -> None
         np.testing.assert_allclose(ours[inside], np.asarray(theirs)[inside], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("strengths", "pillow"),
+    [
+        ({}, lambda image: image),
+        ({"shift": (3, -2)}, lambda image: ImageChops.offset(image, -2, 3)),
+        ({"rotation": 20}, lambda image: image.rotate(-20, Image.Resampling.BILINEAR)),
+        # From the middle of pixel 13 to that of pixel 14 is 1.25 pixels, at 25% larger.
+        ({"scale": 0.25}, lambda image: affine(image, (0.8, 0, 2.8, 0, 0.8, 2.8))),
+        # One pixel up from the middle is half a pixel to the right.
+        ({"shear": 0.5}, lambda image: affine(image, (1, 0.5, -7, 0, 1, 0))),
+        # The digit is rotated about its middle, and moved afterwards.
+        (
+            {"rotation": 90, "shift": (2, 0)},
+            lambda image: ImageChops.offset(image.transpose(Image.Transpose.ROTATE_270), 0, 2),
+        ),
+    ],
+)
+def test_affine_warps_do_what_pillow_does(digits, strengths, pillow) -> None:
+    points = affine_warp(**strengths)
+    assert points.shape == (1, 2, 784)
+    assert points.dtype == np.float32
+    warped = warp(digits[:20], points).reshape(-1, 28, 28)
+    for ours, digit in zip(warped, digits, strict=False):
+        theirs = np.asarray(pillow(Image.fromarray(digit.reshape(28, 28))))
+        inside = (slice(3, -3), slice(3, -3))  # at the frame Pillow repeats the edge
+        np.testing.assert_allclose(ours[inside], theirs[inside], atol=2e-4)
+
+
+def affine(image, coefficients):
+    method = Image.Transform.AFFINE
+    return image.transform((28, 28), method, coefficients, Image.Resampling.BILINEAR)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"rotation": np.nan}, "rotation must be a finite number, not nan"),
+        ({"scale": -1}, "scale must be a finite number above -1, not -1"),
+        ({"shear": None}, "shear must be a finite number, not None"),
+        ({"shift": 2}, r"shift must be two numbers, pixels \(down, right\), not 2"),
+        ({"shift": (2, "1")}, "shift must be a finite number, not '1'"),
+    ],
+)
+def test_affine_warps_out_of_range_are_refused(wrong, said) -> None:
+    with pytest.raises(ValueError, match=said):
+        affine_warp(**wrong)
+
+
 def test_a_warp_is_a_matrix(digits) -> None:
     points = random_warps(1, rng=3)
     matrix = warp(np.eye(784), points)
@@ -176,14 +223,14 @@ def test_strengths_reach_the_warp(digits) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"rotation": -1}, "rotation must be a number from 0 up, not -1"),
-        ({"scale": 1}, "scale must be a number from 0 up to below 1, not 1"),
-        ({"shear": "0.1"}, "shear must be a number from 0 up, not '0.1'"),
-        ({"shift": np.inf}, "shift must be a number from 0 up, not inf"),
-        ({"elastic": np.nan}, "elastic must be a number from 0 up, not nan"),
-        ({"smoothness": 0.5}, "smoothness must be a number from 1 up, not 0.5"),
-        ({"number": 2.5}, "number must be a whole number from 0 up, not 2.5"),
-        ({"number": -1}, "number must be a whole number from 0 up, not -1"),
+        ({"rotation": -1}, "rotation must be a finite number of at least 0, not -1"),
+        ({"scale": 1}, "scale must be a finite number of at least 0 and below 1, not 1"),
+        ({"shear": "0.1"}, "shear must be a finite number of at least 0, not '0.1'"),
+        ({"shift": np.inf}, "shift must be a finite number of at least 0, not inf"),
+        ({"elastic": np.nan}, "elastic must be a finite number of at least 0, not nan"),
+        ({"smoothness": 0.5}, "smoothness must be a finite number of at least 1, not 0.5"),
+        ({"number": 2.5}, "number must be a whole number of at least 0, not 2.5"),
+        ({"number": -1}, "number must be a whole number of at least 0, not -1"),
     ],
 )
 def test_strengths_out_of_range_are_refused(wrong, said) -> None:
@@ -196,13 +243,13 @@ def test_no_digits_make_no_digits() -> None:
 
 
 def test_what_does_not_fit_is_refused(digits) -> None:
-    with pytest.raises(ValueError, match="one digit a row, shape"):
+    with pytest.raises(ValueError, match="one digit per row, shape"):
         deform(digits[0], 0)
-    with pytest.raises(ValueError, match="divide pixels by 255"):
+    with pytest.raises(ValueError, match="divide the pixels by 255"):
         deform((digits * 255).astype(np.uint8), 0)
     with pytest.raises(ValueError, match="a warp for each of 200 digits, or one for all"):
         warp(digits, random_warps(3, rng=0))
     with pytest.raises(ValueError, match="points must be numbers, not NaN"):
         warp(digits, np.full((1, 2, 784), np.nan))
-    with pytest.raises(TypeError, match="expected a NumPy array, not list"):
+    with pytest.raises(TypeError, match="points must be a NumPy array, not list"):
         warp(digits, random_warps(1, rng=0).tolist())

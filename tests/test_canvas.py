@@ -71,7 +71,7 @@ def test_a_dot_and_a_page_full_of_ink_break_nothing() -> None:
     canvas.strokes = [[[x, 0], [x, 1]] for x in np.linspace(0, 1, 40).tolist()]
     assert canvas.prediction is None
     assert canvas.probabilities == []
-    assert canvas.message == "That is no digit: clear it, and draw another"
+    assert canvas.message == "That is not a digit: clear it and draw another"
 
 
 @pytest.mark.parametrize("strokes", ["seven", [[]], [[[0.1]]], [[["a", "b"]]], 3])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from formats import CSV_HEADER, csv, idx, npy
 
 from mnist_nn import DATA_DIR, MNIST, DataError, batches, digest, load_mnist, split_validation
 from mnist_nn.data import DIGESTS, load_split
@@ -23,16 +24,6 @@ PUBLISHED = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
-
-
-def idx(values: Any) -> bytes:
-    values = np.asarray(values)
-    header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
-    return header + values.astype(np.uint8).tobytes()
-
-
-def csv(values: Any, header: str = "") -> str:
-    return header + "".join(",".join(map(str, row)) + "\n" for row in np.asarray(values).tolist())
 
 
 def refusal(folder: Path, *, verify: bool = False) -> str:
@@ -61,17 +52,11 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory, published: dict[str, 
 def csv_folder(tmp_path_factory: pytest.TempPathFactory, published: dict[str, bytes]) -> Path:
     """The training digits with a header row, the test digits without."""
     folder = tmp_path_factory.mktemp("csv")
-    number = [str(value) for value in range(256)]
-    for part, split in (("train", "train"), ("t10k", "test")):
-        images = published[f"{part}-images-idx3-ubyte"][16:]
-        labels = published[f"{part}-labels-idx1-ubyte"][8:]
-        with (folder / f"mnist_{split}.csv").open("w") as file:
-            if split == "train":
-                file.write("label," + ",".join(f"{i}x{j}" for i in range(28) for j in range(28)))
-                file.write("\n")
-            for i, label in enumerate(labels):
-                row = images[784 * i : 784 * (i + 1)]
-                file.write(f"{label}," + ",".join([number[pixel] for pixel in row]) + "\n")
+    for part, split, header in (("train", "train", CSV_HEADER), ("t10k", "test", "")):
+        images = np.frombuffer(published[f"{part}-images-idx3-ubyte"][16:], np.uint8)
+        labels = np.frombuffer(published[f"{part}-labels-idx1-ubyte"][8:], np.uint8)
+        values = np.column_stack([labels, images.reshape(-1, 784)])
+        (folder / f"mnist_{split}.csv").write_text(csv(values, header))
     return folder
 
 
@@ -279,13 +264,13 @@ def test_missing_idx_file(idx_folder: Path, name: str) -> None:
     other = next(idx_folder.glob(f"{name.split('-')[0]}-*")).name
     assert name in text
     assert f"in {idx_folder}" in text
-    assert f"only {other} is there" in text
+    assert f"found only {other};" in text
 
 
 def test_missing_folder(tmp_path: Path) -> None:
     text = refusal(tmp_path / "nowhere")
     assert str(tmp_path / "nowhere") in text
-    for name in ("train-images-idx3-ubyte.gz", "mnist_train.csv", "mnist.npz", "none is there"):
+    for name in ("train-images-idx3-ubyte.gz", "mnist_train.csv", "mnist.npz", "found none;"):
         assert name in text
 
 
@@ -452,12 +437,6 @@ def member(content: bytes) -> bytes:
     np.savez(file, x_train=TRAIN_X, y_train=TRAIN_Y, y_test=TEST_Y)
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("x_test.npy", content)
-    return file.getvalue()
-
-
-def npy(values: Any) -> bytes:
-    file = io.BytesIO()
-    np.save(file, values)
     return file.getvalue()
 
 

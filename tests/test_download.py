@@ -28,6 +28,7 @@ import nbformat
 import numpy as np
 import pytest
 import requests
+from formats import CSV_HEADER, csv, idx
 from kagglesdk import kaggle_env
 from nbclient import NotebookClient
 
@@ -37,21 +38,9 @@ from mnist_nn.download import DATASET, IDX_SHA256, MIRRORS
 # A small set stands in for MNIST, digests and all, except where a test says `real_digits`
 
 
-def idx(values: Any) -> bytes:
-    header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
-    return header + values.astype(np.uint8).tobytes()
-
-
-def csv(X: Any, Y: Any) -> bytes:
-    names = ["label", *(f"{i}x{j}" for i in range(1, 29) for j in range(1, 29))]
-    parts = [",".join(names).encode() + b"\n"]
-    for start in range(0, len(X), 10_000):
-        rows = slice(start, start + 10_000)
-        values = np.column_stack([Y[rows], X[rows].reshape(-1, 784)])
-        text = np.array([f"{value}," for value in range(256)], "S4")[values]
-        text[:, -1] = np.array([f"{value}\n" for value in range(256)], "S4")[values[:, -1]]
-        parts.append(text.tobytes().replace(b"\0", b""))
-    return b"".join(parts)
+def kaggle_csv(X: Any, Y: Any) -> bytes:
+    values = np.column_stack([Y, X.reshape(-1, 784)]).astype(np.uint8)
+    return csv(values, CSV_HEADER).encode()
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -69,8 +58,11 @@ ARRAYS = {
     "test_X": RANDOM.integers(0, 256, (4, 28, 28), np.uint8),
     "test_Y": np.array([7, 2, 1, 0], np.uint8),
 }
-TRAIN_CSV = csv(ARRAYS["train_X"], ARRAYS["train_Y"])
-CSVS = {"mnist_train.csv": TRAIN_CSV, "mnist_test.csv": csv(ARRAYS["test_X"], ARRAYS["test_Y"])}
+TRAIN_CSV = kaggle_csv(ARRAYS["train_X"], ARRAYS["train_Y"])
+CSVS = {
+    "mnist_train.csv": TRAIN_CSV,
+    "mnist_test.csv": kaggle_csv(ARRAYS["test_X"], ARRAYS["test_Y"]),
+}
 FILES = {
     f"{name}.gz": gzip.compress(idx(array))
     for name, array in zip(IDX_SHA256, ARRAYS.values(), strict=True)
@@ -310,7 +302,7 @@ def test_kaggle_brings_the_shipped_digits_bit_for_bit(
     mnist: MNIST, real_digits: dict[str, bytes], server: Server, tmp_path: Path
 ) -> None:
     arrays = [np.rint(array * 255).astype(np.uint8) for array in (mnist.train_X, mnist.test_X)]
-    csvs = [csv(arrays[0], mnist.train_Y), csv(arrays[1], mnist.test_Y)]
+    csvs = [kaggle_csv(arrays[0], mnist.train_Y), kaggle_csv(arrays[1], mnist.test_Y)]
     server.plan[DOWNLOAD] = [Answer(zipped(dict(zip(CSVS, csvs, strict=True))))]
     for name, content in real_digits.items():  # with these beside them the CSVs are read just once
         (tmp_path / name).write_bytes(content)
@@ -587,7 +579,7 @@ def test_rejected_token(
 ) -> None:
     monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
     server.plan |= {INTROSPECT: [introspection], DOWNLOAD: [Answer(status=401)]}
-    assert "kaggle: the credentials were refused" in str(failure(folder, "kaggle"))
+    assert "kaggle: the credentials were rejected" in str(failure(folder, "kaggle"))
     assert pauses == []
 
 

@@ -96,7 +96,7 @@ def test_evaluation_prints_numbers_and_no_arrays() -> None:
         (X[:, :3], Y, r"shape \(N, 4\), not \(4, 3\)"),
         (X[:2].T, Y[:2], r"\(4, 2\).*columns into rows"),
         (X[0], Y[:1], r"reshape\(1, -1\)"),
-        ((X * 255).astype(np.uint8), Y, "uint8; divide pixels by 255"),
+        ((X * 255).astype(np.uint8), Y, "uint8; divide the pixels by 255"),
         (X, Y[:3], r"4 digits.*\(3,\)"),
         (X, np.eye(3)[[0, 1, 2, 0]], r"\(4, 3\).*one-hot.*argmax"),
         (X, Y.astype(float), "integer.*float64"),
@@ -223,8 +223,10 @@ def test_calibration_of_certainty_and_of_honest_guesses() -> None:
 def test_calibration_refuses_labels_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="label"):
         calibration(P, Y[:3])
-    with pytest.raises(ValueError, match="bins must be a whole number above 0, not 0"):
+    with pytest.raises(ValueError, match="bins must be a whole number of at least 1, not 0"):
         calibration(P, Y, bins=0)
+    with pytest.raises(ValueError, match=r"bins must be a whole number of at least 1, not 2\.5"):
+        calibration(P, Y, bins=2.5)  # type: ignore[arg-type]
 
 
 def test_principal_components_are_the_eigenvectors_of_the_covariance() -> None:

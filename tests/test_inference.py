@@ -14,7 +14,8 @@ from PIL import Image
 from mnist_nn import (
     DATA_DIR,
     MNIST,
-    MODELS_DIR,
+    NUMBER_RECOGNITION,
+    RECORD,
     ImageError,
     ModelError,
     Network,
@@ -98,8 +99,8 @@ def test_numpy_integers_are_indices(kind: Any) -> None:
         ("42", "test", TypeError, "whole number, not '42'"),
         (None, "test", TypeError, "whole number, not None"),
         ([42], "test", TypeError, "whole number"),
-        (42, "validation", ValueError, '"test" or "train", not \'validation\''),
-        (42, None, ValueError, '"test" or "train", not None'),
+        (42, "validation", ValueError, '"train" or "test", not \'validation\''),
+        (42, None, ValueError, '"train" or "test", not None'),
     ],
 )
 def test_what_is_no_index_gets_a_clear_error(
@@ -113,7 +114,7 @@ def test_what_is_no_index_gets_a_clear_error(
 
 
 def test_shipped_model_is_the_default(mnist: MNIST) -> None:
-    network = load_model(MODELS_DIR / "number_recognition.npz")
+    network = load_model(NUMBER_RECOGNITION)
     came, expected = predict_index(42), predict_index(42, network)
     assert came[:2] == expected[:2] == (4, 4)
     assert np.array_equal(came.probabilities, expected.probabilities)
@@ -121,11 +122,24 @@ def test_shipped_model_is_the_default(mnist: MNIST) -> None:
 
 
 def test_missing_model_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("mnist_nn.inference.MODELS_DIR", tmp_path)
+    monkeypatch.setattr("mnist_nn.inference.NUMBER_RECOGNITION", tmp_path / "missing.npz")
     with pytest.raises(ModelError) as caught:
         predict_index(42)
-    assert str(tmp_path / "number_recognition.npz") in str(caught.value)
+    assert str(tmp_path / "missing.npz") in str(caught.value)
     assert predict_index(42, NETWORK).label == 4
+
+
+def test_predictions_are_equal_if_all_that_they_say_is() -> None:
+    p = np.array([0.0, 0.25, 0.75])
+    prediction = Prediction(2, 1, p)
+    assert prediction == Prediction(2, 1, p.copy())
+    assert not prediction != Prediction(2, 1, p.copy())  # noqa: SIM202
+    for other in (Prediction(1, 1, p), Prediction(2, None, p), Prediction(2, 1, p[::-1]), (2, 1)):
+        assert prediction != other
+        assert not prediction == other  # noqa: SIM201
+    digit, label, probabilities = prediction
+    assert (digit, label) == (2, 1)
+    assert probabilities is p
 
 
 def test_prediction_prints_in_one_line() -> None:
@@ -185,7 +199,7 @@ def test_image_is_read_by_what_preparation_makes_of_it(
 def test_record_network_is_the_default_for_images() -> None:
     came = predict_image(PAGE)
     assert came.digit == 1
-    expected = predict_image(PAGE, load_model(MODELS_DIR / "record.npz"))
+    expected = predict_image(PAGE, load_model(RECORD))
     assert np.array_equal(came.probabilities, expected.probabilities)
 
 

@@ -15,12 +15,14 @@ from mnist_nn import (
     gradient_descent,
     init_params,
     input_gradient,
+    make_predictions,
     one_hot,
+    predict_proba,
     sigmoid,
     softmax,
     train,
 )
-from mnist_nn.network import matmul
+from mnist_nn.compute import matmul
 
 DEPTHS = [[6, 5, 4], [6, 5, 4, 4], [6, 5, 7, 3, 4]]
 
@@ -144,15 +146,15 @@ def test_gradient_is_the_mean_over_the_batch() -> None:
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
-def test_gradients_of_the_parts_of_a_batch_add_up() -> None:
+def test_gradient_is_the_mean_of_those_of_its_parts_by_their_digits() -> None:
     network, X, Y = small_case([6, 5, 4], "relu")
     whole = backward_prop(network, forward_prop(network, X), Y)
     parts = [
-        backward_prop(network, forward_prop(network, X[rows]), Y[rows], batch_size=len(Y))
+        backward_prop(network, forward_prop(network, X[rows]), Y[rows])
         for rows in (slice(0, 3), slice(3, None))
     ]
     for a, b, c in zip(*map(itertools.chain.from_iterable, (whole, *parts)), strict=True):
-        np.testing.assert_allclose(a, b + c, rtol=1e-12)
+        np.testing.assert_allclose(a, (3 * b + 4 * c) / 7, rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
@@ -199,8 +201,9 @@ def test_matmul_in_pieces_is_the_product(shape, why) -> None:
     A, B = rng.normal(size=(m, k)), rng.normal(size=(k, n))
     expected = np.array([[np.dot(a, b) for b in B.T] for a in A])
     for order in ("C", "F"):  # in memory
-        product = matmul(np.array(A, order=order), np.array(B, order=order))
-        np.testing.assert_allclose(product, expected, rtol=1e-11, atol=1e-11, err_msg=why)
+        for layout in ("C", "F"):
+            product = matmul(np.array(A, order=order), np.array(B, order=order), layout)
+            np.testing.assert_allclose(product, expected, rtol=1e-11, atol=1e-11, err_msg=why)
 
 
 def test_weights_of_a_neuron_lie_side_by_side_in_memory() -> None:
@@ -313,7 +316,7 @@ def test_depth_and_width_are_free() -> None:
 @pytest.mark.parametrize(
     ("layers", "activation", "said"),
     [
-        ([784], "relu", "at least an input and an output layer"),
+        ([784], "relu", "an input layer and an output layer at least"),
         ([784, 0, 10], "relu", "one neuron or more"),
         ([784, 10], "tanh", "'tanh'"),
     ],
@@ -328,7 +331,7 @@ def test_impossible_networks_are_refused(layers, activation, said) -> None:
     [
         (np.zeros(6), r"\(N, 6\), not \(6,\)"),
         (np.zeros((6, 5)), r"X\.T"),
-        (np.zeros((5, 6), np.uint8), "divide pixels by 255"),
+        (np.zeros((5, 6), np.uint8), "divide the pixels by 255"),
     ],
 )
 def test_digits_of_another_shape_or_type_are_refused(X, said) -> None:
@@ -355,8 +358,43 @@ def test_labels_that_do_not_fit_are_refused(Y, said) -> None:
         cross_entropy(activations[-1], Y)
 
 
+def test_what_is_not_a_network_or_an_answer_is_refused() -> None:
+    network, X, Y = small_case([6, 5, 4], "relu")
+    activations = forward_prop(network, X)
+    pair = (network, "history")
+    for function, arguments in (
+        (forward_prop, (pair, X)),
+        (make_predictions, (pair, X)),
+        (predict_proba, (pair, X)),
+        (backward_prop, (pair, activations, Y)),
+        (input_gradient, (pair, X, Y)),
+    ):
+        with pytest.raises(TypeError, match=r"expected a Network, not tuple; .*\(network, history"):
+            function(*arguments)
+    with pytest.raises(TypeError, match=r"shape \(N, classes\), not list; .*last of its list"):
+        cross_entropy(activations, Y)
+    with pytest.raises(TypeError, match="list of 3 arrays, one per layer, not 2 of them"):
+        backward_prop(network, activations[1:], Y)
+    with pytest.raises(TypeError, match="list of 3 arrays, one per layer, not ndarray"):
+        backward_prop(network, activations[-1], Y)
+    with pytest.raises(ValueError, match=r"\[784, 64, 32, 10\], not 784"):
+        init_params(784, rng=0)
+    with pytest.raises(ValueError, match=r"not \[784, 10\.0\]"):
+        init_params([784, 10.0], rng=0)
+
+
+def test_arguments_may_be_named_and_what_is_missing_is_said() -> None:
+    network, X, Y = small_case([6, 5, 4], "relu")
+    activations = forward_prop(X=X, network=network)
+    assert cross_entropy(Y=Y, probabilities=activations[-1]) > 0
+    with pytest.raises(TypeError, match="missing a required argument: 'X'"):
+        forward_prop(network)
+
+
 @pytest.mark.parametrize("dropout", [1.0, 1.5, -0.5, "half", math.nan])
 def test_dropout_out_of_range_is_refused(dropout) -> None:
     network, X, _ = small_case([6, 5, 4], "relu")
-    with pytest.raises(ValueError, match="dropout must be a number from 0 up to below 1"):
+    with pytest.raises(
+        ValueError, match="dropout must be a finite number of at least 0 and below 1"
+    ):
         forward_prop(network, X, dropout=dropout, rng=0)

@@ -11,7 +11,7 @@ from PIL import Image, ImageFile
 
 from mnist_nn import (
     MNIST,
-    MODELS_DIR,
+    RECORD,
     ImageError,
     get_accuracy,
     load_model,
@@ -19,7 +19,7 @@ from mnist_nn import (
     prepare_digit,
 )
 
-NETWORK = load_model(MODELS_DIR / "record.npz")
+NETWORK = load_model(RECORD)
 
 
 def read(images):
@@ -172,7 +172,7 @@ def test_a_file_is_read_the_right_way_up(tmp_path: Path) -> None:
     assert np.abs(prepare_digit(str(tmp_path / "seven.jpg")) - EXPECTED).mean() < 0.02
 
 
-NUMBERS = "numbers from 0 up to 1, 255 or 65535"
+NUMBERS = "values from 0 to 1, 255 or 65535"
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ NUMBERS = "numbers from 0 up to 1, 255 or 65535"
         (np.zeros((100, 100)), "nothing stands out"),
         (np.tile(np.linspace(0.2, 1, 300), (300, 1)), "nothing stands out"),
         (np.random.default_rng(0).random((200, 200)), "from the noise"),
-        (np.zeros((1, 1)), "8 by 8 pixels up to 64 million, not of 1 by 1"),
-        (np.zeros((0, 0)), "not of 0 by 0"),
-        (np.broadcast_to(np.uint8(255), (10_000, 10_000)), "not of 10000 by 10000"),
+        (np.zeros((1, 1)), "8 by 8 pixels and at most 64 million in all, not 1 by 1"),
+        (np.zeros((0, 0)), "not 0 by 0"),
+        (np.broadcast_to(np.uint8(255), (10_000, 10_000)), "not 10000 by 10000"),
         (np.where(PAGE > 200, np.nan, 0), f"{NUMBERS}, not from nan to nan"),
         (np.where(PAGE > 200, np.inf, 0), NUMBERS),
         (PAGE - 300.0, f"{NUMBERS}, not from -300.0"),
@@ -226,7 +226,7 @@ def test_a_huge_file_is_refused_before_it_is_decoded(
         return load(image)
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", noted)
-    with pytest.raises(ImageError, match="not of 10000 by 10000"):
+    with pytest.raises(ImageError, match="not 10000 by 10000"):
         prepare_digit(huge)
     assert decoded == []
     prepare_digit(small)  # which is how a file is decoded
@@ -234,5 +234,5 @@ def test_a_huge_file_is_refused_before_it_is_decoded(
 
 
 def test_only_a_picture_is_taken() -> None:
-    with pytest.raises(TypeError, match=r"not list; np\.asarray"):
+    with pytest.raises(TypeError, match=r"not list; convert it with np\.asarray"):
         prepare_digit(PAGE.tolist())  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from formats import npy
 
 from mnist_nn import ModelError, Network, load_model, model_card, save_model
 
@@ -75,6 +76,18 @@ def test_half_precision_is_read_as_single(tmp_path: Path, dtype: Any) -> None:
     assert sizes[0] < 0.55 * sizes[1]
 
 
+@pytest.mark.parametrize("half", ["yes", 1, None])
+def test_half_precision_is_a_matter_of_true_or_false(tmp_path: Path, half: object) -> None:
+    with pytest.raises(TypeError, match=f"half must be True or False, not {half!r}"):
+        save_model(tmp_path / "model.npz", NETWORK, half=half)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fact_may_have_the_name_of_an_option(tmp_path: Path) -> None:
+    save_model(tmp_path / "model.npz", NETWORK, {"half": "of the digits"})
+    assert model_card(tmp_path / "model.npz") == CARD | {"half": "of the digits"}
+
+
 def test_half_precision_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
     w = [np.full((3, 2), 65536, np.float32)]  # 2^16, above all of IEEE 754 binary16
     network = Network(w, [np.zeros(2, np.float32)], "relu")
@@ -93,7 +106,7 @@ def test_card_says_what_the_network_is_and_how_it_came_about(tmp_path: Path) -> 
         "author": "Zoë 数字",
         "finished": True,
     }
-    save_model(str(tmp_path / "model.npz"), NETWORK, **facts)
+    save_model(str(tmp_path / "model.npz"), NETWORK, facts)
     assert model_card(tmp_path / "model.npz") == CARD | facts
 
 
@@ -105,7 +118,7 @@ def test_facts_may_be_numpy_values(tmp_path: Path) -> None:
         "losses": np.array([[1.5, 2.5]]),
         "nested": {"accuracy": [np.float64(0.25)]},
     }
-    save_model(tmp_path / "model.npz", NETWORK, **facts)
+    save_model(tmp_path / "model.npz", NETWORK, facts)
     card = model_card(tmp_path / "model.npz")
     assert card == CARD | {
         "loss": 1.5,
@@ -118,7 +131,7 @@ def test_facts_may_be_numpy_values(tmp_path: Path) -> None:
 
 
 def test_file_can_be_read_without_the_package_and_without_pickle(tmp_path: Path) -> None:
-    save_model(tmp_path / "model.npz", NETWORK, seed=7)
+    save_model(tmp_path / "model.npz", NETWORK, {"seed": 7})
     with np.load(tmp_path / "model.npz", allow_pickle=False) as archive:
         came = dict(archive)
     assert json.loads(came.pop("card").item()) == CARD | {"seed": 7}
@@ -130,7 +143,7 @@ def test_file_can_be_read_without_the_package_and_without_pickle(tmp_path: Path)
 @pytest.mark.parametrize("fact", [{1, 2}, Path("x"), object(), 1j, b"bytes"])
 def test_facts_that_json_cannot_hold(tmp_path: Path, fact: object) -> None:
     with pytest.raises(TypeError, match=f"JSON.*{re.escape(repr(fact))}"):
-        save_model(tmp_path / "model.npz", NETWORK, fact=fact)
+        save_model(tmp_path / "model.npz", NETWORK, {"fact": fact})
     assert not list(tmp_path.iterdir())
 
 
@@ -138,14 +151,14 @@ def test_facts_that_json_cannot_hold(tmp_path: Path, fact: object) -> None:
 def test_card_is_json_that_every_reader_takes(tmp_path: Path, fact: float) -> None:
     """JSON has no NaN and no infinity: RFC 8259, section 6."""
     with pytest.raises((TypeError, ValueError), match="JSON"):
-        save_model(tmp_path / "model.npz", NETWORK, loss=fact)
+        save_model(tmp_path / "model.npz", NETWORK, {"loss": fact})
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", CARD)
 def test_facts_cannot_contradict_the_network(tmp_path: Path, name: str) -> None:
     with pytest.raises(TypeError, match=name):
-        save_model(tmp_path / "model.npz", NETWORK, **{name: 1})
+        save_model(tmp_path / "model.npz", NETWORK, {name: 1})
     assert not list(tmp_path.iterdir())
 
 
@@ -215,12 +228,6 @@ def test_networks_that_could_not_be_loaded_are_not_saved(
 
 
 # What is refused
-
-
-def npy(values: Any) -> bytes:
-    file = io.BytesIO()
-    np.save(file, values)
-    return file.getvalue()
 
 
 def archive(card: Any = CARD, **changes: Any) -> bytes:
@@ -377,7 +384,7 @@ def test_damage_anywhere_is_noticed(tmp_path: Path) -> None:
     That no file stays open is checked too: pytest turns the ResourceWarning into an error.
     """
     path, rng = tmp_path / "model.npz", np.random.default_rng(0)
-    save_model(path, NETWORK, seed=0)
+    save_model(path, NETWORK, {"seed": 0})
     good, loaded = path.read_bytes(), 0
     for trial in range(600):
         content = bytearray(good)

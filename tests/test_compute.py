@@ -11,10 +11,24 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mnist_nn import gradient_descent, init_params, make_predictions, train
-from mnist_nn.evaluation import make_probabilities
-from mnist_nn.network import forward_prop, matmul
-from mnist_nn.parallel import BLOCK, _quotas, available_cores, one_blas_thread, over_rows, share
+from mnist_nn import (
+    SGD,
+    forward_prop,
+    gradient_descent,
+    init_params,
+    make_predictions,
+    predict_proba,
+    train,
+)
+from mnist_nn.compute import (
+    BLOCK,
+    _quotas,
+    available_cores,
+    map_slices,
+    matmul,
+    one_blas_thread,
+    share,
+)
 
 
 def blas_threads() -> set[int]:
@@ -27,7 +41,7 @@ with one_blas_thread() as CORES:
 
 @pytest.mark.parametrize("rows", [0, 1, 1024, 2047, BLOCK, BLOCK + 1, 5 * BLOCK - 7])
 def test_slices_cover_every_row_once_in_order(rows: int) -> None:
-    slices = over_rows(lambda rows: rows, rows)
+    slices = map_slices(lambda rows: rows, rows)
     assert [row for part in slices for row in range(rows)[part]] == list(range(rows))
     assert all(part.stop - part.start <= BLOCK for part in slices)
 
@@ -36,7 +50,7 @@ def test_slices_cover_every_row_once_in_order(rows: int) -> None:
 @pytest.mark.parametrize("rows", [1024, 2 * BLOCK])
 def test_slices_are_computed_at_the_same_time(rows: int) -> None:
     both_are_there = threading.Barrier(2, timeout=600)
-    over_rows(lambda _: both_are_there.wait(), rows)
+    map_slices(lambda _: both_are_there.wait(), rows)
 
 
 @several_cores
@@ -64,7 +78,7 @@ def test_nobody_waits_for_a_thread_that_has_not_begun() -> None:
     all_are_there.wait()
     try:
         # All threads but this one are taken.
-        assert over_rows(lambda _: threading.get_ident(), 2 * BLOCK) == [threading.get_ident()] * 4
+        assert map_slices(lambda _: threading.get_ident(), 2 * BLOCK) == [threading.get_ident()] * 8
     finally:
         leave.set()
         occupier.join()
@@ -89,14 +103,14 @@ def test_a_part_that_has_begun_is_waited_for_though_another_fails() -> None:
 
 def test_parts_may_share_out_parts_of_their_own() -> None:
     def inner(_: slice) -> int:
-        return len(over_rows(lambda rows: rows, 2 * BLOCK))
+        return len(map_slices(lambda rows: rows, 2 * BLOCK))
 
-    assert over_rows(inner, 2 * BLOCK) == [4] * 4
+    assert map_slices(inner, 2 * BLOCK) == [8] * 8
 
 
 def test_blas_has_one_thread_meanwhile_and_its_own_number_again_after() -> None:
     before = blas_threads()
-    assert all(meanwhile <= {1} for meanwhile in over_rows(lambda _: blas_threads(), 2 * BLOCK))
+    assert all(meanwhile <= {1} for meanwhile in map_slices(lambda _: blas_threads(), 2 * BLOCK))
     assert blas_threads() == before
 
 
@@ -117,8 +131,8 @@ def test_training_holds_blas_to_one_thread() -> None:
         return 1.0
 
     network, X = init_params([4, 3], rng=0), np.zeros((6, 4), np.float32)
-    settings = {"epochs": 1, "batch_size": 2, "learning_rate": 0.1, "rng": 0, "progress": False}
-    train(network, X, np.zeros(6, int), schedule=schedule, **settings)
+    settings = {"epochs": 1, "batch_size": 2, "rng": 0, "progress": False}
+    train(network, X, np.zeros(6, int), optimizer=SGD(0.1, schedule=schedule), **settings)
     assert len(met) == 3
     assert all(threads <= {1} for threads in met)
     assert blas_threads() == before
@@ -191,8 +205,8 @@ def test_a_process_bound_to_one_core_takes_one() -> None:
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import threading
-from mnist_nn.parallel import available_cores, one_blas_thread, over_rows
-over_rows(lambda rows: rows, 10_000)
+from mnist_nn.compute import available_cores, one_blas_thread, map_slices
+map_slices(lambda rows: rows, 10_000)
 with one_blas_thread() as cores:
     print(available_cores(), cores, threading.active_count())
 """
@@ -206,7 +220,7 @@ import os
 os.environ[{variable!r}] = "1"
 import numpy, threadpoolctl
 heeded = {{1}} == {{blas["num_threads"] for blas in threadpoolctl.threadpool_info()}}
-from mnist_nn.parallel import one_blas_thread
+from mnist_nn.compute import one_blas_thread
 with one_blas_thread() as cores:
     print(cores == 1 or not heeded)
 """
@@ -239,9 +253,9 @@ def test_the_time_that_control_groups_allow_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("quotas", "most"), [([], 10**6), ([0.5], 1), ([1.5, 40.0], 2)])
 def test_no_more_cores_than_are_allowed(quotas, most, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mnist_nn.parallel._quotas", list)
+    monkeypatch.setattr("mnist_nn.compute._quotas", list)
     bound_to = available_cores()
-    monkeypatch.setattr("mnist_nn.parallel._quotas", lambda: quotas)
+    monkeypatch.setattr("mnist_nn.compute._quotas", lambda: quotas)
     assert available_cores() == min(bound_to, most)
 
 
@@ -252,7 +266,7 @@ def test_errors_reach_the_caller() -> None:
         raise ValueError(f"rows from {rows.start}")
 
     with pytest.raises(ValueError, match="rows from 0"):
-        over_rows(fail, 3 * BLOCK)
+        map_slices(fail, 3 * BLOCK)
     assert blas_threads() == before
 
 
@@ -261,9 +275,9 @@ def test_threads_take_over_errstate() -> None:
         return np.ones(1) / np.zeros(1)
 
     with np.errstate(divide="ignore"):  # a warning would be an error here
-        assert np.isinf(over_rows(divide, 2 * BLOCK)).all()
+        assert np.isinf(map_slices(divide, 2 * BLOCK)).all()
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
-        over_rows(divide, 2 * BLOCK)
+        map_slices(divide, 2 * BLOCK)
 
 
 def test_number_of_cores_does_not_change_the_result() -> None:
@@ -288,12 +302,12 @@ os.environ["OPENBLAS_CORETYPE"] = "Nehalem"
 import numpy as np
 from threadpoolctl import threadpool_limits
 from mnist_nn import init_params
-from mnist_nn.evaluation import make_probabilities
+from mnist_nn import predict_proba
 X = np.random.default_rng(0).random((9001, 401), np.float32)
 network = init_params([401, 203, 10], rng=0)
-every = make_probabilities(network, X)
+every = predict_proba(network, X)
 with threadpool_limits(1):
-    print(np.array_equal(every, make_probabilities(network, X)))
+    print(np.array_equal(every, predict_proba(network, X)))
 """
     assert in_a_process(code) == "True\n"
 
@@ -304,5 +318,5 @@ def test_predictions_of_many_digits_are_those_of_each() -> None:
     network = init_params([20, 8, 10], rng=0)
     few = np.arange(0, len(X), 97)
     expected = forward_prop(network, X[few])[-1]
-    np.testing.assert_allclose(make_probabilities(network, X)[few], expected, rtol=1e-12)
+    np.testing.assert_allclose(predict_proba(network, X)[few], expected, rtol=1e-12)
     assert np.array_equal(make_predictions(network, X)[few], expected.argmax(axis=1))
