@@ -141,7 +141,7 @@ def main() -> None:
                 "seconds": seconds[0],
                 "data_digest": digest(data.train_X),
             }
-            save_model(RECORD, networks[0], facts, half=True)
+            save_model(RECORD, networks[0], facts, half_precision=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,13 @@ import numpy as np
 from mnist_nn.checks import Floats, Rng, check_array, check_count, check_number, check_pixels
 from mnist_nn.data import SIDE
 
+__all__ = [
+    "affine_warp",
+    "deform",
+    "random_warps",
+    "warp",
+]
+
 
 def affine_warp(
     *,
@@ -47,9 +54,9 @@ def affine_warp(
     check_number("rotation", rotation)
     check_number("scale", scale, above=-1)
     check_number("shear", shear)
-    if not isinstance(shift, tuple) or len(shift) != 2:
+    if np.shape(shift) != (2,):
         raise ValueError(
-            f"shift must be two numbers, pixels (down, right), not {shift!r}; such as shift=(0, 2)"
+            f"shift must be two numbers, not {shift!r}; pass pixels (down, right), such as (0, 2)"
         )
     for distance in shift:
         check_number("shift", distance)
@@ -135,7 +142,7 @@ def random_warps(
 def _linear_maps(angle: Floats, heights: Floats, widths: Floats, slant: Floats) -> Floats:
     """Map a pixel's (row, column), from the center, to its point: ``(number, 2, 2)``.
 
-    It is shear · rotation · scale · pixel; to look at a smaller part enlarges the digit.
+    It is shear · rotation · scale · pixel. A point nearer the center enlarges the digit.
     """
     cos, sin = np.cos(angle), np.sin(angle)
     down = np.array([cos * heights, -sin * widths])

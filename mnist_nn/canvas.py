@@ -18,7 +18,9 @@ from mnist_nn.plots import plot_prediction
 from mnist_nn.preparation import ImageError, prepare_digit, read_picture
 from mnist_nn.storage import RECORD, load_model
 
-_SIDE, _BRUSH = 280, 20  # pixels
+__all__ = ["DigitCanvas"]
+
+_PAPER, _BRUSH = 280, 20  # pixels
 _SAMPLE = [[[0.3, 0.24], [0.48, 0.23], [0.7, 0.24], [0.56, 0.5], [0.46, 0.8]]]
 
 
@@ -108,10 +110,10 @@ class DigitCanvas(anywidget.AnyWidget):
 
 def _drawing(strokes: list[list[list[float]]]) -> Image.Image:
     """Draw the strokes as the browser shows them, black on white."""
-    drawing = Image.new("L", (_SIDE, _SIDE), 255)
+    drawing = Image.new("L", (_PAPER, _PAPER), 255)
     brush = ImageDraw.Draw(drawing)
     for stroke in strokes:
-        points = [(_SIDE * x, _SIDE * y) for x, y in stroke]
+        points = [(_PAPER * x, _PAPER * y) for x, y in stroke]
         brush.line(points, fill=0, width=_BRUSH, joint="curve")
         for x, y in (points[0], points[-1]):
             brush.circle((x, y), _BRUSH / 2, fill=0)

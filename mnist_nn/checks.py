@@ -7,10 +7,10 @@ declares such checks beside an equation, so that its body stays the equation.
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import pairwise
-from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,9 @@ R = TypeVar("R")
 
 
 class Checked(Protocol[P, R]):
-    """A function that checks its arguments; ``__wrapped__`` is the same without the checks."""
+    """A function that checks its arguments; ``unchecked`` is the same without the checks."""
 
-    __wrapped__: Callable[P, R]
+    unchecked: Callable[P, R]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...  # noqa: D102
 
@@ -37,7 +37,7 @@ class Checked(Protocol[P, R]):
 def requires(*checks: Callable[..., None]) -> Callable[[Callable[P, R]], Checked[P, R]]:
     """Check a function's arguments before it runs.
 
-    An inner loop, whose arguments have been checked once, calls ``function.__wrapped__`` instead.
+    An inner loop, whose arguments have been checked once, calls ``function.unchecked`` instead.
 
     Parameters
     ----------
@@ -52,13 +52,17 @@ def requires(*checks: Callable[..., None]) -> Callable[[Callable[P, R]], Checked
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-            bound = signature.bind(*args, **kwargs)
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError:
+                return function(*args, **kwargs)  # Python's own message names the function
             bound.apply_defaults()
             for check, parameters in names:
                 check(*(bound.arguments[name] for name in parameters))
             return function(*args, **kwargs)
 
-        return checked
+        checked.unchecked = function  # type: ignore[attr-defined]
+        return cast("Checked[P, R]", checked)
 
     return decorate
 
@@ -112,7 +116,9 @@ def check_flag(name: str, value: Any) -> None:
 def check_function(name: str, value: Any, example: str) -> None:
     """Raise TypeError unless ``value`` can be called."""
     if not callable(value):
-        raise TypeError(f"{name} must be a function such as {example}, not {value!r}")
+        raise TypeError(
+            f"{name} must be a function, not {value!r}; pass the function itself, such as {example}"
+        )
 
 
 def check_array(name: str, value: Any) -> None:
@@ -146,7 +152,7 @@ def check_labels(Y: Any, rows: int, classes: int, name: str = "Y") -> None:
             f"{Y.dtype} of shape {Y.shape}; turn one-hot rows into labels with argmax(axis=1)"
         )
     if rows == 0:
-        raise ValueError("expected the labels of at least one digit, not of none; check the data")
+        raise ValueError(f"{name} must hold at least one label, and is empty; check the data")
     if not 0 <= Y.min() <= Y.max() < classes:
         raise ValueError(
             f"{name} must hold labels from 0 to {classes - 1}, one for each output of the network, "
@@ -172,17 +178,23 @@ def check_activation(activation: Any) -> None:
 
 def check_neuron_layers(neuron_layers: Any) -> None:
     """Raise ValueError unless it lists the sizes of two layers or more."""
-    sizes = list(neuron_layers) if isinstance(neuron_layers, Iterable) else [neuron_layers]
-    if len(sizes) < 2 or not all(isinstance(n, int | np.integer) and n >= 1 for n in sizes):
+    if not isinstance(neuron_layers, Sequence | np.ndarray) or len(neuron_layers) < 2:
         raise ValueError(
-            "neuron_layers must list an input layer and an output layer at least, each of one "
-            f"neuron or more, such as [784, 64, 32, 10], not {neuron_layers!r}"
+            "neuron_layers must list the sizes of at least two layers, input and output, such as "
+            f"[784, 64, 32, 10], not {neuron_layers!r}"
         )
+    for size in neuron_layers:
+        check_count("each size in neuron_layers", size)
+
+
+def check_fraction_dropped(dropout: Any) -> None:
+    """Raise ValueError unless dropout is a fraction from 0 to below 1."""
+    check_number("dropout", dropout, at_least=0, below=1)
 
 
 def check_dropout(dropout: Any, rng: Any) -> None:
     """Raise unless dropout is a fraction below 1, with a source of randomness if it needs one."""
-    check_number("dropout", dropout, at_least=0, below=1)
+    check_fraction_dropped(dropout)
     if dropout and rng is None:
         raise ValueError("dropout is random and needs a source, not None; pass rng, such as rng=0")
 
@@ -197,18 +209,26 @@ def check_input(network: Any, X: Any) -> None:
 def check_activations(network: Any, activations: Any, Y: Any) -> None:
     """Raise unless ``activations`` has one array per layer, and one row per label."""
     _check_type(network)
+    check_activation(network.activation)
     layers = len(network.w) + 1
     if not isinstance(activations, Sequence) or len(activations) != layers:
-        came = (
+        given = (
             f"{len(activations)} of them"
             if isinstance(activations, Sequence)
             else type(activations).__name__
         )
         raise TypeError(
-            f"activations must be a list of {layers} arrays, one per layer, not {came}; pass all "
+            f"activations must be a list of {layers} arrays, one per layer, not {given}; pass all "
             "that forward_prop(network, X) returns"
         )
     check_probabilities(activations[-1], Y)
+    widths = [len(network.w[0]), *(len(b) for b in network.b)]
+    came = [getattr(A, "shape", type(A).__name__) for A in activations]
+    if came != [(len(Y), n) for n in widths]:
+        raise ValueError(
+            f"activations must have a row for each of {len(Y)} labels and {widths} columns, not "
+            f"shapes {came}; pass all that forward_prop(network, X) returns for the same digits"
+        )
 
 
 def check_digits(network: Any, X: Any, Y: Any) -> None:
@@ -246,8 +266,20 @@ def check_network(network: Any) -> None:
 
 
 def _check_type(network: Any) -> None:
+    # Known by its fields: network.py, which defines it, imports these checks.
     if getattr(network, "_fields", None) != ("w", "b", "activation"):
         raise TypeError(
             f"expected a Network, not {type(network).__name__}; init_params and load_model return "
             "one, and train returns a pair, (network, history)"
+        )
+    lists = isinstance(network.w, Sequence) and isinstance(network.b, Sequence)
+    if not lists or not all(isinstance(p, np.ndarray) for p in [*network.w, *network.b]):
+        raise TypeError(
+            "a network needs lists of NumPy arrays, one w and one b for each layer; init_params "
+            "and load_model return such a network"
+        )
+    if not 0 < len(network.w) == len(network.b):
+        raise ValueError(
+            "a network needs a w and a b for each layer, and one layer or more, not "
+            f"{len(network.w)} and {len(network.b)}; give all of its layers, in order"
         )

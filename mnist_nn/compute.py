@@ -2,7 +2,7 @@
 
 A BLAS that spreads a product over the cores lets its threads spin until the last one is done. As
 soon as another process wants one of the cores, they spend nearly all their time on that. Here BLAS
-keeps to one thread, and threads of our own share the work, which sleep while they have none.
+is limited to one thread, and our own threads share the work and sleep when there is none.
 """
 
 import math
@@ -30,8 +30,8 @@ T = TypeVar("T")
 BLOCK = 3840
 """The most rows in a slice: few enough to bound the memory that it takes."""
 
-_WORTH_A_THREAD = 512  # rows: a slice of fewer takes less time than to hand it to a thread
-_SLICES = 8  # up to so many cores are used even for few rows
+_WORTH_A_THREAD = 512  # rows: a smaller slice is computed faster than it is handed over
+_SLICES = 8  # into which a few thousand rows are cut: more would cost two cores 5%
 
 
 def matmul(A: Floats, B: Floats, order: Literal["C", "F"] = "C") -> Floats:
@@ -88,8 +88,8 @@ def map_slices(function: Callable[[slice], T], rows: int) -> list[T]:
     """Call ``function`` on slices of the rows, on all cores at once.
 
     The slices depend on ``rows`` alone, so the number of cores does not change the result. There
-    are one or two of them up to 2,047 rows, then 4, then 8, and from 8,192 rows on 16 or a multiple
-    of that: at most so many cores have something to do.
+    are 2 of them from 1,024 rows on, 4 from 2,048, 8 from 4,096, 16 from 30,721, and so on in
+    multiples of 8: that is how many cores have something to do.
 
     Parameters
     ----------
@@ -115,10 +115,9 @@ def map_slices(function: Callable[[slice], T], rows: int) -> list[T]:
 def share(parts: Sequence[Callable[[], T]]) -> list[T]:
     """Call each of the parts, on all cores at once, and return what they returned.
 
-    The caller works as well, from the first part on, while other threads begin with the last. What
-    none of them has begun when the caller gets there, it does itself: on a busy machine it waits
-    for nobody who is still waiting for a core. While any caller is in here, BLAS is held to one
-    thread (but for Apple's, which cannot be).
+    The caller works as well, from the first part on, while other threads start from the last. Any
+    part that no thread has started by then, the caller runs itself, so it never waits for a thread
+    that has no core. Meanwhile BLAS is limited to one thread (except Apple's, which cannot be).
     """
     if len(parts) == 1 and _holders:
         return [parts[0]()]  # as in every small step of a training
@@ -127,7 +126,9 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
             return [part() for part in parts]
         helpers = _helpers(cores - 1)
         # What np.errstate has set belongs to a context, which a thread does not inherit.
-        runs: list[Callable[[], T]] = [partial(copy_context().run, _alone, part) for part in parts]
+        runs: list[Callable[[], T]] = [
+            partial(copy_context().run, _run_unshared, part) for part in parts
+        ]
         futures: dict[int, Future[T]] = {}
         try:
             for i in reversed(range(1, len(runs))):
@@ -146,8 +147,8 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
 _is_part: ContextVar[bool] = ContextVar("is_part", default=False)
 
 
-def _alone(part: Callable[[], T]) -> T:
-    """Call a part that does not share its own work again: its bits would depend on the cores."""
+def _run_unshared(part: Callable[[], T]) -> T:
+    """Run a part without sharing it further: the result would depend on the number of cores."""
     _is_part.set(True)
     return part()
 
@@ -246,7 +247,7 @@ def _blas() -> "list[LibController]":
 
 
 def _start_afresh() -> None:
-    """Forget threads that a forked child does not have, and who held BLAS in its parent."""
+    """Forget the parent's threads and BLAS holders, which a forked child does not have."""
     global _lock
     _lock = Lock()
     _helpers.cache_clear()

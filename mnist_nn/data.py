@@ -16,6 +16,20 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_nn.checks import check_array, check_count, check_flag, check_labels, requires
+
+__all__ = [
+    "DATA_DIR",
+    "DIGESTS",
+    "MNIST",
+    "DataError",
+    "batches",
+    "digest",
+    "load_mnist",
+    "one_hot",
+    "split_validation",
+]
+
 Pixels: TypeAlias = NDArray[np.floating[Any]]
 Labels: TypeAlias = NDArray[np.integer[Any]]
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -88,6 +102,7 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
     """
     from concurrent.futures import ThreadPoolExecutor
 
+    check_flag("verify", verify)
     with ThreadPoolExecutor() as threads:  # decompression and hashing release the GIL
         splits = [
             threads.submit(load_split, split, data_dir, verify=verify) for split in get_args(Split)
@@ -150,6 +165,15 @@ def digest(array: Pixels | Labels | Bytes) -> str:
     return hashlib.sha256(values.astype(np.uint8, order="C", copy=False).data).hexdigest()
 
 
+@requires(
+    lambda classes: check_count("classes", classes),
+    lambda Y, classes: check_labels(Y, np.size(Y), classes),
+)
+def one_hot(Y: Labels, classes: int = 10) -> Pixels:
+    """Write each label as a row, 1 at the label and 0 elsewhere: ``(N,)`` to ``(N, classes)``."""
+    return np.eye(classes, dtype=np.float32)[Y]
+
+
 def split_validation(
     X: Pixels, Y: Labels, size: int, *, rng: np.random.Generator | int
 ) -> tuple[tuple[Pixels, Labels], tuple[Pixels, Labels]]:
@@ -176,11 +200,7 @@ def split_validation(
         If either part would be empty, or X and Y differ in length.
     """
     _check_pairs(X, Y)
-    if not isinstance(size, int | np.integer) or not 0 < size < len(X):
-        raise ValueError(
-            f"size must be an integer from 1 to {len(X) - 1}, so that neither part is empty, not "
-            f"{size!r}; choose another"
-        )
+    check_count("size", size, 1, len(X) - 1)
     order = np.random.default_rng(rng).permutation(len(X))
     aside, kept = order[:size], order[size:]
     return (X[kept], Y[kept]), (X[aside], Y[aside])
@@ -199,23 +219,19 @@ def batches(
     ValueError
         If ``batch_size`` is below 1.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, not {batch_size}; choose another")
+    check_count("batch_size", batch_size)
     order = np.random.default_rng(rng).permutation(digits)
     for start in range(0, digits, batch_size):
         yield order[start : start + batch_size]
 
 
 def _check_pairs(X: Pixels, Y: Labels) -> None:
-    if not (isinstance(X, np.ndarray) and isinstance(Y, np.ndarray)):
-        raise TypeError(
-            f"X and Y must be NumPy arrays, not {type(X).__name__} and {type(Y).__name__}; convert "
-            "them with np.asarray"
-        )
+    check_array("X", X)
+    check_array("Y", Y)
     if len(X) != len(Y):
         raise ValueError(
-            f"X and Y must have one label for each image, not {len(Y)} for {len(X)}; take both "
-            "from the same digits"
+            f"Y must have one label for each image, not {len(Y)} for {len(X)}; take X and Y from "
+            "the same digits"
         )
 
 

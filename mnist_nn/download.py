@@ -19,12 +19,17 @@ from functools import partial, partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mnist_nn.checks import check_choice
+from mnist_nn.checks import check_choice, check_flag
 from mnist_nn.data import DATA_DIR, DataError, load_mnist
 from mnist_nn.progress import Progress
 
 if TYPE_CHECKING:
     import requests
+
+__all__ = [
+    "DownloadError",
+    "download_mnist",
+]
 
 DATASET = "oddrationale/mnist-in-csv"
 """The Kaggle dataset that `download_mnist` downloads: two CSV files in a zip archive."""
@@ -91,6 +96,7 @@ def download_mnist(
     ValueError
         If ``source`` is not one of the three.
     """
+    check_flag("force", force)
     check_choice("source", source, ("auto", "kaggle", "mirror"))
     folder = DATA_DIR if data_dir is None else Path(data_dir)
     names = {"kaggle": CSV_NAMES, "mirror": [f"{name}.gz" for name in IDX_SHA256]}.get(source)

@@ -23,6 +23,20 @@ from mnist_nn.network import Network, cross_entropy, forward_prop
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = [
+    "Calibration",
+    "Evaluation",
+    "calibration",
+    "confident_mistakes",
+    "confusion_matrix",
+    "get_accuracy",
+    "make_predictions",
+    "precision_and_recall",
+    "predict",
+    "predict_proba",
+    "principal_components",
+]
+
 
 class Calibration(NamedTuple):
     """How far a network's confidence can be trusted.
@@ -76,7 +90,7 @@ def make_predictions(network: Network, X: Floats) -> Integers:
     TypeError, ValueError
         If the network is not a Network, or ``X`` does not fit it.
     """
-    predictions: Integers = predict_proba.__wrapped__(network, X).argmax(axis=1)
+    predictions: Integers = predict_proba.unchecked(network, X).argmax(axis=1)
     return predictions
 
 
@@ -91,7 +105,7 @@ def predict_proba(network: Network, X: Floats) -> Floats:
     TypeError, ValueError
         If the network is not a Network, or ``X`` does not fit it.
     """
-    forward = forward_prop.__wrapped__
+    forward = forward_prop.unchecked
     return np.concatenate(map_slices(lambda rows: forward(network, X[rows])[-1], len(X)))
 
 
@@ -140,8 +154,8 @@ def predict(
     """
     network = Network(w, b, activation)
     check_digits(network, test_X, test_Y)
-    probabilities = predict_proba(network, test_X)
-    loss = cross_entropy(probabilities, test_Y)
+    probabilities = predict_proba.unchecked(network, test_X)
+    loss = cross_entropy.unchecked(probabilities, test_Y)
     predictions = probabilities.argmax(axis=1)
     return Evaluation(get_accuracy(predictions, test_Y), loss, predictions, probabilities)
 
@@ -154,6 +168,7 @@ def confusion_matrix(predictions: Integers, Y: Integers, classes: int = 10) -> I
     ValueError
         If there is not one label in range for each prediction.
     """
+    check_count("classes", classes)
     check_labels(predictions, np.size(predictions), classes, "predictions")
     check_labels(Y, len(predictions), classes)
     confusion = np.zeros((classes, classes), np.int64)
@@ -210,7 +225,8 @@ def calibration(probabilities: Floats, Y: Integers, bins: int = 10) -> Calibrati
     Raises
     ------
     TypeError, ValueError
-        If there is not one label in range for each row, or ``bins`` is not a whole number above 0.
+        If there is not one label in range for each row, or ``bins`` is not a whole number of at
+        least 1.
     """
     import pandas as pd
 
@@ -229,7 +245,7 @@ def calibration(probabilities: Floats, Y: Integers, bins: int = 10) -> Calibrati
 def principal_components(A: Floats, components: int = 2) -> Floats:
     """Project rows onto the directions in which they vary most: ``(N, n)`` to ``(N, components)``.
 
-    The directions are the right singular vectors of the centred rows (Pearson 1901, "On lines and
+    The directions are the right singular vectors of the centered rows (Pearson 1901, "On lines and
     planes of closest fit"); the sign of each is such that its largest element is positive.
 
     Raises

@@ -18,6 +18,12 @@ from mnist_nn.storage import NUMBER_RECOGNITION, RECORD, load_model
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = [
+    "Prediction",
+    "predict_image",
+    "predict_index",
+]
+
 
 class Prediction(NamedTuple):
     """What a network reads in one image.

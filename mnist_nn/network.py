@@ -1,7 +1,6 @@
 """A fully connected neural network: what it is, what it computes, and its gradient.
 
-Functions are pure, and samples are rows: a layer computes ``Z = A @ w + b``. Where samples are
-columns, the same layer is ``z = W·x + b`` with ``W = w.T``.
+Functions are pure, and samples are rows: a layer computes ``Z = A @ w + b``, not ``W·x + b``.
 """
 
 from collections.abc import Sequence
@@ -13,6 +12,9 @@ import numpy as np
 from mnist_nn import checks
 from mnist_nn.checks import Activation, Array, Floats, Integers, Rng, requires
 from mnist_nn.compute import by_columns, matmul
+
+__all__ = ["Gradients", "Network", "backward_prop", "cross_entropy", "forward_prop", "init_params"]
+__all__ += ["input_gradient", "relu", "sigmoid", "softmax"]
 
 
 class Network(NamedTuple):
@@ -109,10 +111,10 @@ def softmax(Z: Floats) -> Floats:
 def drop(A: Floats, dropout: float, rng: np.random.Generator | None) -> Floats:
     """Set a random fraction of the activations to 0, and divide the others by ``1 - dropout``.
 
-    No neuron can then rely on another; the division keeps the expectation. (Srivastava et al. 2014,
-    "Dropout: a simple way to prevent neural networks from overfitting", scaled as in section 10.)
+    No neuron can then rely on another; the division preserves the expected value. (Srivastava et
+    al. 2014, "Dropout: a simple way to prevent neural networks from overfitting", section 10.)
     """
-    if rng is None:
+    if not dropout or rng is None:
         return A
     return A * ((rng.random(A.shape, np.float32) >= dropout) / A.dtype.type(1 - dropout))
 
@@ -120,10 +122,8 @@ def drop(A: Floats, dropout: float, rng: np.random.Generator | None) -> Floats:
 def slope(A: Floats, activation: Activation, dropout: float = 0.0) -> Array:
     """Compute the slope of hidden activations: ``A > 0`` for ReLU, ``A (1 - A)`` for the sigmoid.
 
-    The slope of ReLU at its kink counts as 0. `drop` acts on the slopes as on the activations.
+    The slope of ReLU at its kink counts as 0. `drop` acts on slopes as on activations.
     """
-    if not dropout:
-        return A > 0 if activation == "relu" else A * (1 - A)
     keep = A.dtype.type(1 - dropout)
     return (A > 0) / keep if activation == "relu" else A * (1 - keep * A)
 
@@ -132,7 +132,7 @@ def slope(A: Floats, activation: Activation, dropout: float = 0.0) -> Array:
 def forward_prop(
     network: Network, X: Floats, *, dropout: float = 0.0, rng: Rng | None = None
 ) -> list[Floats]:
-    """Compute every layer's activations, ``A[l] = g(A[l-1] @ w[l] + b[l])``.
+    """Compute every layer's activations, from ``A[0] = X`` on: ``A[l+1] = g(A[l] @ w[l] + b[l])``.
 
     Parameters
     ----------
@@ -152,20 +152,13 @@ def forward_prop(
     TypeError, ValueError
         If the network, ``X`` and its type, or dropout and ``rng`` do not fit together.
     """
-    rng = np.random.default_rng(rng) if dropout else None
     g = relu if network.activation == "relu" else sigmoid
-    *hidden, (w_out, b_out) = zip(network.w, network.b, strict=True)
+    rng = np.random.default_rng(rng) if dropout else None
     A = [X]
-    for w, b in hidden:
+    for w, b in zip(network.w[:-1], network.b[:-1], strict=True):
         A.append(drop(g(matmul(A[-1], w) + b), dropout, rng))
-    P = softmax(matmul(A[-1], w_out) + b_out)
+    P = softmax(matmul(A[-1], network.w[-1]) + network.b[-1])
     return [*A, P]
-
-
-@requires(lambda Y, classes: checks.check_labels(Y, np.size(Y), classes))
-def one_hot(Y: Integers, classes: int = 10) -> Floats:
-    """Write each label as a row, 1 at the label and 0 elsewhere: ``(N,)`` to ``(N, classes)``."""
-    return np.eye(classes, dtype=np.float32)[Y]
 
 
 @requires(checks.check_probabilities)
@@ -189,38 +182,48 @@ def cross_entropy(probabilities: Floats, Y: Integers) -> float:
     return float(-np.log(np.maximum(p, np.finfo(p.dtype).tiny)).mean())
 
 
-@requires(checks.check_activations)
+def deltas(
+    network: Network, activations: list[Floats], Y: Integers, *, dropout: float = 0.0
+) -> list[Floats]:
+    """Propagate the error back from layer to layer: the first half of `backward_prop`.
+
+    A layer's delta, ``dZ``, is the derivative of each digit's own loss with respect to its ``Z``.
+    For softmax with cross-entropy, the last is ``P - Y``, ``Y`` one-hot. Returns ``[dZ1, …]``.
+    """
+    *A, P = activations
+    dZ: Floats = P - np.eye(P.shape[1], dtype=P.dtype)[Y]
+    every_dZ = [dZ]
+    for layer in reversed(range(1, len(network.w))):
+        dZ = matmul(dZ, network.w[layer].T) * slope(A[layer], network.activation, dropout)
+        every_dZ.insert(0, dZ)
+    return every_dZ
+
+
+@requires(checks.check_activations, checks.check_fraction_dropped)
 def backward_prop(
     network: Network, activations: list[Floats], Y: Integers, *, dropout: float = 0.0
 ) -> Gradients:
     """Apply the chain rule from the loss back to every parameter.
 
-    First ``dZ`` flows back, the derivative of each digit's own loss with respect to each layer's
-    ``Z = A @ w + b``; softmax followed by cross-entropy makes the last one ``P - Y``. Then each
-    layer's gradients are means over the batch. (Rumelhart, Hinton and Williams 1986, "Learning
-    representations by back-propagating errors".)
+    `deltas` gives the ``dZ`` of every layer; its parameters get means over the batch. (Rumelhart,
+    Hinton and Williams 1986, "Learning representations by back-propagating errors".)
 
     Parameters
     ----------
     network : Network
-    activations, Y : list of arrays and (N,) integer array
-        What ``forward_prop(network, X)`` returned, and the true labels of the rows of ``X``.
-    dropout : float
-        The fraction that `forward_prop` dropped.
+    activations, dropout : list of arrays and float
+        What ``forward_prop(network, X)`` returned, and the fraction that it dropped.
+    Y : (N,) integer array
+        The true labels of the rows of ``X``.
 
     Raises
     ------
     TypeError, ValueError
         If there is not one array for each layer, or not one label in range for each row.
     """
-    w, _, activation = network
-    *A, P = activations
-    N, classes = P.shape
-    dZ: list[Floats] = [P - np.eye(classes, dtype=P.dtype)[Y]]
-    for layer in reversed(range(1, len(w))):
-        dZ.insert(0, matmul(dZ[0], w[layer].T) * slope(A[layer], activation, dropout))
-    dw = [matmul(A[layer].T, dZ[layer] / N, order="F") for layer in range(len(w))]
-    db = [dz.sum(axis=0) / N for dz in dZ]
+    every_dZ, N = deltas(network, activations, Y, dropout=dropout), len(Y)
+    dw = [matmul(A.T, dZ / N, order="F") for A, dZ in zip(activations[:-1], every_dZ, strict=True)]
+    db = [dZ.sum(axis=0) / N for dZ in every_dZ]
     return Gradients(dw, db)
 
 
@@ -228,10 +231,9 @@ def backward_prop(
 def input_gradient(network: Network, X: Floats, Y: Integers) -> Floats:
     """Differentiate each digit's own loss with respect to its pixels: ``(N, n_in)``.
 
-    That is what more ink would do to the loss. Its size shows what the network looks at (Simonyan,
-    Vedaldi and Zisserman 2013, "Deep inside convolutional networks", section 3); a step along its
-    sign misleads the network (Goodfellow, Shlens and Szegedy 2014, "Explaining and harnessing
-    adversarial examples", section 4).
+    It shows what the network looks at (after Simonyan et al. 2013, "Deep inside convolutional
+    networks", section 3); a step along its sign misleads the network (Goodfellow et al. 2014,
+    "Explaining and harnessing adversarial examples", section 4).
 
     Parameters
     ----------
@@ -244,8 +246,5 @@ def input_gradient(network: Network, X: Floats, Y: Integers) -> Floats:
     TypeError, ValueError
         If X, Y and the network do not fit each other.
     """
-    *A, P = forward_prop.__wrapped__(network, X)
-    dZ = P - np.eye(P.shape[1], dtype=P.dtype)[Y]
-    for layer in reversed(range(1, len(A))):
-        dZ = matmul(dZ, network.w[layer].T) * slope(A[layer], network.activation)
+    dZ, *_ = deltas(network, forward_prop.unchecked(network, X), Y)
     return matmul(dZ, network.w[0].T)

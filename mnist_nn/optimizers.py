@@ -1,8 +1,8 @@
 """Turn gradients into steps: gradient descent with or without momentum, Adam, and schedules.
 
-An optimizer holds settings alone and can be used again; what it remembers from step to step, the
-moments, belongs to the run. Its step changes the network, the moments and the gradients in place,
-a cacheful at a time: each number comes from memory once, whatever is then done with it.
+An optimizer holds only settings and can be reused; what it remembers from step to step, the
+moments, belongs to the run. A step changes the network, the moments and the gradients in place, one
+cache-sized block at a time, so that each number is read from memory once.
 
 Both optimizers can let the weights decay: before each step ``w ← w - α λ w`` with the learning rate
 α, apart from the gradient and its moments ("decoupled": Loshchilov and Hutter 2019, "Decoupled
@@ -12,7 +12,7 @@ regularization, a penalty of ``λ/2 Σ w²`` in the loss. Biases do not decay.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -20,10 +20,18 @@ import numpy as np
 from mnist_nn.checks import Floats, check_function, check_number
 from mnist_nn.network import Gradients, Network
 
+__all__ = [
+    "SGD",
+    "Adam",
+    "constant",
+    "cosine",
+    "update",
+]
+
 Schedule: TypeAlias = Callable[[float], float]
 """From the fraction of training that is done, 0 to 1, to a factor of the learning rate."""
 
-_CACHEFUL = 65536  # numbers of each array: the four that Adam needs take 1 MB
+_BLOCK_SIZE = 65536  # numbers of each array: the four that Adam needs take 1 MB
 
 
 def constant(done: float) -> float:  # noqa: ARG001
@@ -76,18 +84,18 @@ class SGD:
         p ← p - α (g + μ v)
 
     (Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
-    eqs. 3 and 4, as seen from the point looked ahead to; and with α outside of v, so that a
-    schedule scales the whole step.)
+    eqs. 3 and 4, seen from the look-ahead point, with α outside v, so that a schedule scales the
+    whole step.)
 
     Parameters
     ----------
     learning_rate : float
-        The length of a step, α, in units of the gradient.
+        The factor α of the gradient in each step.
     momentum : float
         The fraction μ of the last step that the next one keeps, from 0 to below 1. Default: none.
     weight_decay : float
-        λ: the loss of a weight per step, as a fraction of itself and of the learning rate.
-        Default: none.
+        The λ by which weights shrink: by the fraction α λ of themselves in each step. Default:
+        none.
     schedule : callable
         Makes a factor of the learning rate out of the fraction of training that is done, from 0 to
         1, such as `cosine`. Default: `constant`.
@@ -101,6 +109,7 @@ class SGD:
     """
 
     learning_rate: float
+    _: KW_ONLY
     momentum: float = 0.0
     weight_decay: float = 0.0
     schedule: Schedule = constant
@@ -114,20 +123,25 @@ class SGD:
         return [_zeros(network)] if self.momentum else []
 
     def step(
-        self, network: Network, gradients: Gradients, moments: list[Gradients], done: int, of: int
+        self,
+        network: Network,
+        gradients: Gradients,
+        moments: list[Gradients],
+        steps_done: int,
+        total_steps: int,
     ) -> None:
-        """Move the network by one step, when ``done`` of all the run's steps ``of`` are done.
+        """Move the network by one step, after ``steps_done`` of the run's ``total_steps``.
 
-        The network, the gradients and the moments change in place; the gradients are used up.
+        The network and the moments change in place; the gradients are overwritten.
         """
-        learning_rate = _learning_rate(self, done, of)
+        learning_rate = _learning_rate(self, steps_done, total_steps)
         _decay(network, learning_rate * self.weight_decay)
         if not self.momentum:
-            for p, g in _cachefuls(network, gradients):
+            for p, g in _cache_sized_blocks(network, gradients):
                 g *= learning_rate
                 p -= g
             return
-        for p, g, v in _cachefuls(network, gradients, *moments):
+        for p, g, v in _cache_sized_blocks(network, gradients, *moments):
             v *= self.momentum
             v += g
             g += self.momentum * v
@@ -149,12 +163,13 @@ class Adam:
     Parameters
     ----------
     learning_rate : float
-        The length of a step, α, in units of the parameters: 0.001 suits most networks.
+        The typical change α of a parameter in each step; 0.001 suits most networks.
     weight_decay, schedule
         As for `SGD`, which also says what is raised.
     """
 
     learning_rate: float
+    _: KW_ONLY
     weight_decay: float = 0.0
     schedule: Schedule = constant
 
@@ -166,17 +181,22 @@ class Adam:
         return [_zeros(network), _zeros(network)]
 
     def step(
-        self, network: Network, gradients: Gradients, moments: list[Gradients], done: int, of: int
+        self,
+        network: Network,
+        gradients: Gradients,
+        moments: list[Gradients],
+        steps_done: int,
+        total_steps: int,
     ) -> None:
         """Move the network by one step; see `SGD.step`."""
-        beta1, beta2, epsilon, t = 0.9, 0.999, 1e-8, done + 1
-        learning_rate = _learning_rate(self, done, of)
+        beta1, beta2, epsilon, t = 0.9, 0.999, 1e-8, steps_done + 1
+        learning_rate = _learning_rate(self, steps_done, total_steps)
         _decay(network, learning_rate * self.weight_decay)
-        # m and v are kept without their factors 1 - β, which are made up for here: each pass over
-        # the parameters that is saved is a tenth of the time.
+        # m and v omit their factors 1 - β, applied here instead: each pass over the parameters
+        # saved is a tenth of the time.
         m_factor = (1 - beta1) / (1 - beta1**t)
         v_factor = math.sqrt((1 - beta2) / (1 - beta2**t))
-        for p, g, m, v in _cachefuls(network, gradients, *moments):
+        for p, g, m, v in _cache_sized_blocks(network, gradients, *moments):
             m *= beta1
             m += g
             v *= beta2
@@ -200,9 +220,9 @@ def _check_rates(optimizer: Optimizer) -> None:
     check_function("schedule", optimizer.schedule, "cosine")
 
 
-def _learning_rate(optimizer: Optimizer, done: int, of: int) -> float:
-    """Ask the schedule in the middle of the step: never quite at 0, where nothing is learned."""
-    fraction = (done + 0.5) / of
+def _learning_rate(optimizer: Optimizer, steps_done: int, total_steps: int) -> float:
+    """Evaluate the schedule at the middle of the step, where the rate is never exactly 0."""
+    fraction = (steps_done + 0.5) / total_steps
     factor = optimizer.schedule(fraction)
     check_number(f"the factor that schedule returns for {fraction:.3g}", factor, at_least=0)
     return float(optimizer.learning_rate) * float(factor)
@@ -218,10 +238,10 @@ def _decay(network: Network, fraction: float) -> None:
             w *= 1 - fraction
 
 
-def _cachefuls(*structures: Network | Gradients) -> Iterator[tuple[Floats, ...]]:
-    """Go through structures of the same shapes together, a cacheful of columns at a time."""
+def _cache_sized_blocks(*structures: Network | Gradients) -> Iterator[tuple[Floats, ...]]:
+    """Go through structures of the same shapes together, some columns at a time."""
     for arrays in zip(*([*w, *b] for w, b, *_ in structures), strict=True):
         columns = arrays[0].shape[-1]
-        step = max(1, _CACHEFUL * columns // arrays[0].size)
+        step = max(1, _BLOCK_SIZE * columns // arrays[0].size)
         for start in range(0, columns, step):
             yield tuple(array[..., start : start + step] for array in arrays)

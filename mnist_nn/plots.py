@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = [
+    "plot_activations",
+    "plot_comparison",
+    "plot_confusion",
+    "plot_digits",
+    "plot_history",
+    "plot_maps",
+    "plot_prediction",
+    "plot_reliability",
+    "plot_robustness",
+    "plot_saliency",
+    "plot_warp",
+    "plot_weights",
+]
+
 _BLUE, _VERMILION, _GRAY = "#0072B2", "#B84A00", "#BBBBBB"
 
 Array = NDArray[Any]

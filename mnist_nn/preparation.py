@@ -20,6 +20,11 @@ from mnist_nn.data import SIDE
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+__all__ = [
+    "ImageError",
+    "prepare_digit",
+]
+
 Picture: TypeAlias = Union[str, Path, "Image", NDArray[Any]]
 """A path, a Pillow image, or an array of shape (height, width) or (height, width, 1 to 4)."""
 

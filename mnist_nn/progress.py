@@ -55,8 +55,8 @@ class Progress:
         if shown and in_notebook():
             from IPython.display import display
 
-            # Not a picture, nor a pandas table: to import what draws them takes a second, and the
-            # first sign should take none.
+            # Not a picture, nor a pandas table: importing what draws them takes a second, and the
+            # first sign should be immediate.
             self._output = display(self._table(), raw=True, display_id=True)
         elif shown:
             from tqdm import tqdm

@@ -12,6 +12,16 @@ import numpy as np
 from mnist_nn.checks import check_flag, check_network
 from mnist_nn.network import Network
 
+__all__ = [
+    "MODELS_DIR",
+    "NUMBER_RECOGNITION",
+    "RECORD",
+    "ModelError",
+    "load_model",
+    "model_card",
+    "save_model",
+]
+
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
 """The repository's models folder, whatever the working folder of a notebook."""
 
@@ -33,12 +43,12 @@ def save_model(
     network: Network,
     facts: Mapping[str, Any] | None = None,
     *,
-    half: bool = False,
+    half_precision: bool = False,
 ) -> None:
     """Write a network into one ``.npz`` file.
 
-    The file appears whole or not at all: it is written beside its place and then moved into it. It
-    holds the arrays ``w0, b0, w1, …`` and a card in JSON, and reading it needs no pickle.
+    The file appears whole or not at all: it is written to a temporary file next to it, then moved
+    into place. It holds the arrays ``w0, b0, w1, …`` and a card in JSON; no pickle is needed.
 
     Parameters
     ----------
@@ -49,7 +59,7 @@ def save_model(
         What else the card should say, such as ``{"seed": 0, "test_accuracy": 0.97}``: names, and
         anything that JSON can hold. The version of the format, the layers, the activation and
         NumPy's version are always on it.
-    half : bool
+    half_precision : bool
         True stores the parameters in half precision, float16: half the bytes of float32, and three
         digits of each number. `load_model` returns them as float32, in which NumPy is faster.
 
@@ -58,16 +68,16 @@ def save_model(
     ModelError
         If the network is one that `load_model` would refuse.
     TypeError
-        If ``half`` is not True or False, or a fact has one of those names or a type that JSON
-        cannot hold.
+        If ``half_precision`` is not True or False, or a fact has one of those names, or a type that
+        JSON cannot hold.
     ValueError
-        If a fact is NaN or infinite, for which JSON has no words.
+        If a fact is NaN or infinite, which JSON cannot represent.
     """
-    check_flag("half", half)
+    check_flag("half_precision", half_precision)
     facts = dict(facts or {})
     path = Path(path)
     _check(network, path)
-    if half:
+    if half_precision:
         with np.errstate(over="ignore"):  # a number above 65504 becomes infinite, and is refused
             network = _cast(network, np.float16)
         _check(_cast(network, np.float32), path)

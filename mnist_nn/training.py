@@ -25,13 +25,20 @@ from mnist_nn.progress import Progress
 if TYPE_CHECKING:
     import pandas as pd
 
-Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
-"""Makes other digits with the same labels out of digits, such as `deform`."""
+__all__ = [
+    "TrainingDiverged",
+    "TrainingInterrupted",
+    "gradient_descent",
+    "train",
+]
 
-_PATIENCE_SECONDS = 5  # for the end of a step, before a second interrupt stops it in the middle
+Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
+"""Takes digits and a random generator, and returns new digits with the same labels."""
+
+_GRACE_SECONDS = 5  # for a step to end before another interrupt stops it in the middle
 
 # The arguments are checked once, before the first step.
-forward, backward = forward_prop.__wrapped__, backward_prop.__wrapped__
+forward, backward = forward_prop.unchecked, backward_prop.unchecked
 
 
 def gradient_descent(
@@ -57,7 +64,7 @@ def gradient_descent(
     iterations : int
         The number of steps.
     learning_rate : float
-        The length of a step in units of the gradient.
+        The factor of the gradient in each step.
     report_every : int
         Iterations from one row of the history to the next.
     progress : bool
@@ -83,6 +90,7 @@ def gradient_descent(
     checks.check_count("iterations", iterations)
     checks.check_count("report_every", report_every)
     checks.check_number("learning_rate", learning_rate, above=0)
+    checks.check_flag("progress", progress)
     checks.check_digits(network, X, Y)
     X = _as_parameters(X, network)
     run = TrainingState("iteration", _copy(network))
@@ -95,15 +103,15 @@ def gradient_descent(
     with _running(run, iterations, progress) as (report, stop_if_interrupted):
         while True:
             stop_if_interrupted()
-            P, gradients = _over_slices(propagate, len(Y))
-            # Where a probability is not finite, the gradient of the last biases is not either.
-            run.check_finite(run.steps, learning_rate, *gradients.db[-1])
+            P, gradients = _mean_over_slices(propagate, len(Y))
+            # If a probability is not finite, neither is the gradient of the output biases.
+            run.check_finite(run.steps, learning_rate, gradients.db[-1])
             if run.steps % report_every == 0 or run.steps == iterations:
                 loss, accuracy = _score(P, Y)
                 report(run.steps, train_loss=loss, train_accuracy=accuracy)
             if run.steps == iterations:
                 return run.best, run.history()
-            run.finite = run.network
+            run.last_finite = run.network
             run.network = run.best = update(run.network, gradients, learning_rate)
             run.steps += 1
 
@@ -135,11 +143,11 @@ def train(
     Y : (N,) integer array
         Their labels.
     epochs : int
-        The most passes over the digits; each deals all of them out in a new order.
+        The maximum number of passes over the digits, each in a new random order.
     batch_size : int
-        Digits per step; the last batch of an epoch holds those that are left.
+        Digits per step; the last batch of an epoch may be smaller.
     learning_rate : float
-        Short for ``optimizer=SGD(learning_rate)``: the length of a step in units of the gradient.
+        Short for ``optimizer=SGD(learning_rate)``: the factor of the gradient in each step.
     optimizer : SGD or Adam
         How a gradient becomes a step, such as ``SGD(0.1, momentum=0.9, schedule=cosine)`` or
         ``Adam(0.001)``. Its settings are read, and nothing is kept in it.
@@ -148,14 +156,15 @@ def train(
     dropout : float
         The fraction of hidden activations that each step sets to 0; see `forward_prop`.
     augment : callable, optional
-        Makes the digits to train on out of those of a batch and a random generator, such as
-        `deform`. A large batch comes in several parts, which threads may ask for at the same time.
+        A function such as `deform`: takes digits and a random generator, and returns the digits to
+        train on in their place. A large batch comes in several parts, and threads may call it at
+        the same time.
     validation : (X, Y), optional
-        Digits that training is watched by but does not learn from.
+        Held-out digits to measure the loss and accuracy on after each epoch.
     patience : int, optional
-        Stop when this many epochs have brought no new minimum of the validation loss, and return
-        the network of the epoch that had it (early stopping). Default: train for all epochs, and
-        return the last network.
+        Early stopping: stop when the validation loss has reached no new minimum for this many
+        epochs, and return the network from the epoch of the minimum. Default: train for all
+        epochs, and return the last network.
     progress : bool
         Whether to show how training goes.
 
@@ -164,8 +173,8 @@ def train(
     network : Network
         The trained network.
     history : pandas.DataFrame
-        One row per ``epoch`` (the index, from 1): ``train_loss`` and ``train_accuracy``, means over
-        the batches as they were met, augmented and with dropout, each before its step;
+        One row per ``epoch`` (the index, from 1): ``train_loss`` and ``train_accuracy``, averaged
+        over the batches as training saw them, augmented and with dropout, each before its step;
         ``validation_loss`` and ``validation_accuracy`` at the end of the epoch, if there is
         validation; ``seconds`` since the start.
 
@@ -177,17 +186,19 @@ def train(
         When interrupted from the keyboard.
     TypeError, ValueError
         If X, Y and the network do not fit each other, a number is out of range, neither or both of
-        learning_rate and optimizer are given, augment does not return such digits, or there is
-        patience without validation.
+        learning_rate and optimizer are given, augment returns something else, or there is patience
+        without validation.
     """
-    optimizer = _chosen(optimizer, learning_rate)
+    optimizer = _resolve_optimizer(optimizer, learning_rate)
+    checks.check_flag("progress", progress)
     _check_training(network, X, Y, epochs, batch_size, dropout, augment, validation, patience)
     X = _as_parameters(X, network)
     if validation is not None:
         validation = _as_parameters(validation[0], network), validation[1]
     rng = np.random.default_rng(rng)
-    run = TrainingState("epoch", _copy(network), optimizer.moments(network), rng)
-    steps, is_noisy = epochs * math.ceil(len(Y) / batch_size), dropout or augment is not None
+    run = TrainingState("epoch", _copy(network), optimizer, rng)
+    total_steps = epochs * math.ceil(len(Y) / batch_size)
+    is_noisy = dropout > 0 or augment is not None
     buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
 
     def take_step(batch: Integers) -> tuple[Floats, Integers]:
@@ -200,78 +211,87 @@ def train(
             gradients = backward(run.network, activations, labels[rows], dropout=dropout)
             return activations[-1], gradients
 
-        P, gradients = _over_slices(propagate, len(batch))
-        optimizer.step(run.network, gradients, run.moments, run.steps, of=steps)
+        P, gradients = _mean_over_slices(propagate, len(batch))
+        optimizer.step(run.network, gradients, run.moments, run.steps, total_steps)
         run.steps += 1
         return P, labels
 
     with _running(run, epochs, progress) as (report, stop_if_interrupted):
-        for epoch in range(1, epochs + 1):
-            met = []
+        while run.epoch < epochs:
+            answers = []
             for batch in batches(len(Y), batch_size, rng=rng):
                 stop_if_interrupted()
-                met.append(take_step(batch))
-            loss, accuracy = _score(*map(np.concatenate, zip(*met, strict=True)))
-            figures = {"train_loss": loss, "train_accuracy": accuracy}
+                answers.append(take_step(batch))
+            train_scores = _score(*map(np.concatenate, zip(*answers, strict=True)))
+            figures = dict(zip(("train_loss", "train_accuracy"), train_scores, strict=True))
             if validation is not None:
                 loss, accuracy = _score(predict_proba(run.network, validation[0]), validation[1])
                 figures |= {"validation_loss": loss, "validation_accuracy": accuracy}
-            run.check_finite(epoch, optimizer.learning_rate, *figures.values())
-            report(epoch, **figures)
-            if run.stops_early(epoch, loss, patience):
+            run.epoch += 1
+            run.check_finite(run.epoch, optimizer.learning_rate, np.array(list(figures.values())))
+            report(run.epoch, **figures)
+            run.keep(None if patience is None else figures["validation_loss"])
+            if patience is not None and run.epoch - run.best_epoch >= patience:
                 break
         return run.best, run.history()
 
 
 @dataclass
 class TrainingState:
-    """All that training is in the middle of: taken up again, it ends in the same bits.
+    """The state of a training run: at the end of an epoch, all that it needs to go on.
 
     Attributes
     ----------
     unit : str
-        What the rows of the history count: epochs, or iterations.
+        What a row of the history stands for: an epoch, or an iteration.
     network : Network
-        The network as it is; `train` changes it in place.
-    moments : list of Gradients
-        What the optimizer remembers.
+        The network being trained; `train` changes it in place.
+    optimizer : SGD or Adam
+        How `train` makes steps.
     rng : numpy.random.Generator
-        The source of the order of the digits.
+        The source of the order of the digits in `train`.
     seed : list of int
-        The seed of the noise of each step, by dropout and augment.
-    steps : int
-        How many steps have been taken.
+        The seed for dropout and augmentation.
+    moments : list of Gradients
+        What the optimizer remembers from step to step.
+    epoch, steps : int
+        The numbers of epochs completed and of steps taken.
     rows : list of dict
         The rows of the history.
-    finite : Network
+    last_finite : Network
         The last network whose loss and parameters were all finite.
     best : Network
         What training would return if it ended now.
     best_loss, best_epoch : float, int
-        The lowest validation loss so far and its epoch, if training may stop early.
+        With early stopping, the lowest validation loss so far, and its epoch.
     """
 
     unit: str
     network: Network
+    optimizer: Optimizer | None = None
+    rng: np.random.Generator | None = None
+    seed: list[int] = field(default_factory=list)
     moments: list[Gradients] = field(default_factory=list)
-    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
-    seed: list[int] = field(init=False)
+    epoch: int = 0
     steps: int = 0
     rows: list[dict[str, float]] = field(default_factory=list)
-    finite: Network = field(init=False)
+    last_finite: Network = field(init=False)
     best: Network = field(init=False)
     best_loss: float = math.inf
     best_epoch: int = 0
 
     def __post_init__(self) -> None:
-        self.finite = self.best = _copy(self.network)
-        # Apart from rng, so that the digits come in the same order with noise and without.
-        self.seed = self.rng.spawn(1)[0].integers(2**63, size=2).tolist()
+        self.last_finite = self.best = _copy(self.network)
+        if self.optimizer is not None:
+            self.moments = self.optimizer.moments(self.network)
+        if self.rng is not None:
+            # Apart from rng, so that the digits come in the same order with noise and without.
+            self.seed = self.rng.spawn(1)[0].integers(2**63, size=2).tolist()
 
     def noise(self, rows: slice) -> np.random.Generator:
-        """Make the source of the noise in some rows of this step.
+        """Make the source of randomness for some rows of this step.
 
-        Each slice has one of its own: threads would draw from a common one in any order.
+        Each slice has its own: threads would draw from a shared one in an unpredictable order.
         """
         return np.random.default_rng([*self.seed, self.steps, rows.start])
 
@@ -281,28 +301,30 @@ class TrainingState:
 
         return pd.DataFrame(self.rows or {self.unit: []}).set_index(self.unit)
 
-    def check_finite(self, done: int, learning_rate: float, *figures: float) -> None:
+    def check_finite(self, done: int, learning_rate: float, figures: Floats) -> None:
         """Raise TrainingDiverged unless the network and the figures are finite."""
-        numbers = [*self.network.w, *self.network.b, np.array(figures)]
+        numbers = [*self.network.w, *self.network.b, figures]
         if not all(np.isfinite(array).all() for array in numbers):
-            raise TrainingDiverged(f"{self.unit} {done}", learning_rate, self.finite)
+            raise TrainingDiverged(f"{self.unit} {done}", learning_rate, self.last_finite)
 
-    def stops_early(self, epoch: int, loss: float, patience: int | None) -> bool:
-        """Keep the network at the end of an epoch, and tell whether early stopping ends training.
+    def keep(self, validation_loss: float | None) -> None:
+        """Keep a copy of the network at the end of an epoch.
 
-        With patience the best network is that of the lowest loss; without, the last is.
+        It is the best one if its validation loss is the lowest, or, without early stopping, because
+        it is the last.
         """
-        self.finite = _copy(self.network)
-        if patience is None or loss < self.best_loss:
-            self.best, self.best_loss, self.best_epoch = self.finite, loss, epoch
-        return patience is not None and epoch - self.best_epoch >= patience
+        self.last_finite = _copy(self.network)
+        if validation_loss is None:
+            self.best = self.last_finite
+        elif validation_loss < self.best_loss:
+            self.best, self.best_loss = self.last_finite, validation_loss
+            self.best_epoch = self.epoch
 
 
 class TrainingDiverged(ArithmeticError):
-    """Training left the finite numbers.
+    """The loss or a parameter became infinite or NaN.
 
-    A rate that is too high may also leave a loss that is finite but does not fall: the history
-    shows that.
+    Too high a learning rate may also leave a loss that stays finite but does not fall.
 
     Attributes
     ----------
@@ -312,9 +334,9 @@ class TrainingDiverged(ArithmeticError):
 
     def __init__(self, moment: str, learning_rate: float, network: Network) -> None:
         super().__init__(
-            f"the loss stopped being finite in {moment} at learning rate {learning_rate:g}, where "
-            "it should fall; try a tenth of that rate, and pixels between 0 and 1 (the last finite "
-            "network is the .network of this exception)"
+            f"training diverged in {moment} at learning rate {learning_rate:g}: the loss should "
+            "fall and is no longer finite; try a tenth of that rate, and pixels from 0 to 1 (the "
+            "last finite network is the .network of this exception)"
         )
         self.network = network
 
@@ -341,17 +363,17 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class _Interrupts:
-    """A context that hands over what training has when it is interrupted.
+    """A context that hands over the result so far when training is interrupted.
 
-    An interrupt that comes in the middle of an import, a drawing or a step would leave it half
-    done. So it is only noted, and takes effect in ``stop_if_interrupted``, or at the end. Where a
-    step never ends, one that comes later interrupts it all the same.
+    An interrupt in the middle of an import, a drawing or a step would leave it half done. So an
+    interrupt is only noted, and takes effect in ``stop_if_interrupted``, or at the end. If a step
+    does not end, another interrupt, some seconds later, stops it in the middle.
     """
 
     def __init__(self, result: "Callable[[], tuple[Network, pd.DataFrame]]") -> None:
         self._result = result
-        self._first = math.inf  # when the first one came
-        self._last = False  # whether the result is being made
+        self._first_signal = math.inf  # when it came
+        self._leaving = False  # whether the result is being made
         self._handler: Any = None
 
     def __enter__(self) -> Self:
@@ -369,15 +391,15 @@ class _Interrupts:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._last = True
+        self._leaving = True
         result = None
         try:
-            if self._first < math.inf or isinstance(error, KeyboardInterrupt):
+            if self._first_signal < math.inf or isinstance(error, KeyboardInterrupt):
                 result = self._result()
         finally:
             if self._handler is not None:
                 signal.signal(signal.SIGINT, self._handler)
-        if self._first < math.inf and result is None:  # it came in this last moment
+        if self._first_signal < math.inf and result is None:  # it came in this last moment
             result = self._result()
         if result is not None:
             cause = None if isinstance(error, KeyboardInterrupt) else error
@@ -385,13 +407,13 @@ class _Interrupts:
 
     def stop_if_interrupted(self) -> None:
         """Raise KeyboardInterrupt if an interrupt has come."""
-        if self._first < math.inf:
+        if self._first_signal < math.inf:
             raise KeyboardInterrupt
 
     def _note(self, *_: object) -> None:
         now = time.monotonic()
-        self._first = min(self._first, now)
-        if now - self._first > _PATIENCE_SECONDS and not self._last:
+        self._first_signal = min(self._first_signal, now)
+        if now - self._first_signal > _GRACE_SECONDS and not self._leaving:
             raise KeyboardInterrupt
 
 
@@ -416,21 +438,21 @@ def _running(
         yield report, interrupts.stop_if_interrupted
 
 
-def _over_slices(
+def _mean_over_slices(
     propagate: Callable[[slice], tuple[Floats, Gradients]], rows: int
 ) -> tuple[Floats, Gradients]:
-    """Propagate a batch in slices; return all the probabilities and the mean of the gradients."""
+    """Propagate a batch in slices, on all cores; return its probabilities and mean gradients."""
     parts = map_slices(propagate, rows)
     if len(parts) == 1:
         return parts[0]
     probabilities, gradients = zip(*parts, strict=True)
     weights = [len(P) / rows for P in probabilities]
-    for same in zip(*([*dw, *db] for dw, db in gradients), strict=True):
-        total = same[0]
-        total *= weights[0]
-        for g, weight in zip(same[1:], weights[1:], strict=True):
-            g *= weight
-            total += g
+    for of_slices in zip(*([*dw, *db] for dw, db in gradients), strict=True):
+        for gradient, weight in zip(of_slices, weights, strict=True):
+            gradient *= weight
+        mean, *others = of_slices  # in the memory of the first
+        for gradient in others:
+            mean += gradient
     return np.concatenate(probabilities), gradients[0]
 
 
@@ -459,7 +481,7 @@ def _augmented(augment: Augment | None, X: Floats, rng: np.random.Generator | No
 
 def _score(probabilities: Floats, Y: Integers) -> tuple[float, float]:
     accuracy = np.mean(probabilities.argmax(axis=1) == Y)
-    return cross_entropy.__wrapped__(probabilities, Y), float(accuracy)
+    return cross_entropy.unchecked(probabilities, Y), float(accuracy)
 
 
 def _copy(network: Network) -> Network:
@@ -475,7 +497,7 @@ def _as_parameters(X: Floats, network: Network) -> Floats:
     return X.astype(network.w[0].dtype, order="C", copy=False)
 
 
-def _chosen(optimizer: Optimizer | None, learning_rate: float | None) -> Optimizer:
+def _resolve_optimizer(optimizer: Optimizer | None, learning_rate: float | None) -> Optimizer:
     if (optimizer is None) == (learning_rate is None):
         given = "neither" if optimizer is None else "both"
         raise ValueError(

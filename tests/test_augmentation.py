@@ -83,7 +83,7 @@ def test_elastic_displacement_is_as_large_and_as_smooth_as_asked(smoothness: flo
     np.testing.assert_allclose(moved.std(axis=0), 2, rtol=0.08)  # everywhere, the edges too
     rows = moved.reshape(4000, 2, 28, 28)
     # White noise blurred by a Gaussian has the correlation exp(-d² / 4σ²) at distance d.
-    # At the frame (columns 0 and 19) a little more, since no bump is centred far outside it.
+    # At the frame (columns 0 and 19) a little more, since no bump is centered far outside it.
     for distance, column in ((2, 10), (4, 10), (8, 10), (8, 0), (8, 19)):
         products = rows[..., 10, column] * rows[..., 10, column + distance]
         assert products.mean() / 4 == pytest.approx(
@@ -162,7 +162,7 @@ def affine(image, coefficients):
         ({"rotation": np.nan}, "rotation must be a finite number, not nan"),
         ({"scale": -1}, "scale must be a finite number above -1, not -1"),
         ({"shear": None}, "shear must be a finite number, not None"),
-        ({"shift": 2}, r"shift must be two numbers, pixels \(down, right\), not 2"),
+        ({"shift": 2}, r"shift must be two numbers, not 2; pass pixels \(down, right\)"),
         ({"shift": (2, "1")}, "shift must be a finite number, not '1'"),
     ],
 )

@@ -46,6 +46,19 @@ def test_slices_cover_every_row_once_in_order(rows: int) -> None:
     assert all(part.stop - part.start <= BLOCK for part in slices)
 
 
+@pytest.mark.parametrize(
+    ("rows", "slices"),
+    [
+        *((1, 1), (1023, 1), (1024, 2), (2047, 2), (2048, 4), (4095, 4), (4096, 8)),
+        *((8 * BLOCK, 8), (8 * BLOCK + 1, 16), (16 * BLOCK, 16), (16 * BLOCK + 1, 24)),
+    ],
+)
+def test_as_many_slices_as_promised_and_of_about_one_size(rows: int, slices: int) -> None:
+    sizes = [part.stop - part.start for part in map_slices(lambda rows: rows, rows)]
+    assert len(sizes) == slices
+    assert max(sizes) - min(sizes) <= 60 * slices  # all but the last are multiples of sixty
+
+
 @several_cores
 @pytest.mark.parametrize("rows", [1024, 2 * BLOCK])
 def test_slices_are_computed_at_the_same_time(rows: int) -> None:

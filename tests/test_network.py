@@ -316,8 +316,12 @@ def test_depth_and_width_are_free() -> None:
 @pytest.mark.parametrize(
     ("layers", "activation", "said"),
     [
-        ([784], "relu", "an input layer and an output layer at least"),
-        ([784, 0, 10], "relu", "one neuron or more"),
+        ([784], "relu", "at least two layers, input and output"),
+        (
+            [784, 0, 10],
+            "relu",
+            "each size in neuron_layers must be a whole number of at least 1, not 0",
+        ),
         ([784, 10], "tanh", "'tanh'"),
     ],
 )
@@ -377,9 +381,17 @@ def test_what_is_not_a_network_or_an_answer_is_refused() -> None:
         backward_prop(network, activations[1:], Y)
     with pytest.raises(TypeError, match="list of 3 arrays, one per layer, not ndarray"):
         backward_prop(network, activations[-1], Y)
+    with pytest.raises(ValueError, match=r"columns, not shapes .*\(7, 4\), \(7, 4\)"):
+        backward_prop(network, [X, activations[2], activations[2]], Y)
+    with pytest.raises(ValueError, match="dropout must be a finite number of at least 0 and below"):
+        backward_prop(network, activations, Y, dropout=2)
+    with pytest.raises(ValueError, match=r"activation must be .*, not 'tanh'"):
+        backward_prop(network._replace(activation="tanh"), activations, Y)
+    with pytest.raises(TypeError, match="lists of NumPy arrays, one w and one b for each layer"):
+        forward_prop(network._replace(w=[w.tolist() for w in network.w]), X)
     with pytest.raises(ValueError, match=r"\[784, 64, 32, 10\], not 784"):
         init_params(784, rng=0)
-    with pytest.raises(ValueError, match=r"not \[784, 10\.0\]"):
+    with pytest.raises(ValueError, match=r"each size in neuron_layers must be .*, not 10\.0"):
         init_params([784, 10.0], rng=0)
 
 
@@ -387,7 +399,9 @@ def test_arguments_may_be_named_and_what_is_missing_is_said() -> None:
     network, X, Y = small_case([6, 5, 4], "relu")
     activations = forward_prop(X=X, network=network)
     assert cross_entropy(Y=Y, probabilities=activations[-1]) > 0
-    with pytest.raises(TypeError, match="missing a required argument: 'X'"):
+    with pytest.raises(
+        TypeError, match=r"forward_prop\(\) missing 1 required positional argument: 'X'"
+    ):
         forward_prop(network)
 
 

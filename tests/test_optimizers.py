@@ -27,7 +27,7 @@ def random_gradients(network: Network, seed: int) -> Gradients:
 def test_sgd_steps_against_the_gradient() -> None:
     network, before = float64_network(), float64_network()
     gradients = random_gradients(network, seed=1)
-    SGD(0.1).step(network, gradients, [], 0, of=1)
+    SGD(0.1).step(network, gradients, [], 0, total_steps=1)
     expected = random_gradients(network, seed=1)
     for p, old, g in zip(
         [*network.w, *network.b], [*before.w, *before.b], [*expected.dw, *expected.db], strict=True
@@ -49,7 +49,7 @@ def test_momentum_is_nesterovs_as_sutskever_et_al_write_it() -> None:
         gradients = [c * p for c, p in zip(curvature, (*network.w, *network.b), strict=True)]
         layers = len(network.w)
         gradients = Gradients(gradients[:layers], gradients[layers:])
-        optimizer.step(network, gradients, moments, t, of=15)
+        optimizer.step(network, gradients, moments, t, total_steps=15)
         for i, c in enumerate(curvature):
             v[i] = 0.9 * v[i] - 0.05 * c * (theta[i] + 0.9 * v[i])
             theta[i] += v[i]
@@ -62,7 +62,7 @@ def test_weight_decay_of_sgd_is_the_gradient_of_an_l2_penalty() -> None:
     for b in (*network.b, *before.b):
         b += 1
     optimizer = SGD(0.1, weight_decay=0.3)
-    optimizer.step(network, random_gradients(network, seed=1), [], 0, of=1)
+    optimizer.step(network, random_gradients(network, seed=1), [], 0, total_steps=1)
     gradients = random_gradients(network, seed=1)
     for w, old, g in zip(network.w, before.w, gradients.dw, strict=True):
         np.testing.assert_allclose(w, old - 0.1 * (g + 0.3 * old), rtol=1e-12, atol=1e-14)
@@ -80,7 +80,7 @@ def test_weight_decay_is_apart_from_the_gradients(make) -> None:
     for t in range(5):
         before = [[w.copy() for w in network.w] for network in (plain, decaying)]
         for optimizer, network, m in zip(optimizers, (plain, decaying), moments, strict=True):
-            optimizer.step(network, random_gradients(network, seed=t), m, t, of=5)
+            optimizer.step(network, random_gradients(network, seed=t), m, t, total_steps=5)
         for layer in range(len(plain.w)):
             step = plain.w[layer] - before[0][layer]
             expected = before[1][layer] * (1 - 0.01 * 2.0) + step
@@ -111,7 +111,7 @@ def test_adam_is_algorithm_1_of_the_paper() -> None:
     moments = optimizer.moments(network)
     for t in range(1, 13):
         rate = 0.01 / t
-        optimizer.step(network, random_gradients(network, seed=t), moments, t - 1, of=12)
+        optimizer.step(network, random_gradients(network, seed=t), moments, t - 1, total_steps=12)
         gradients = random_gradients(network, seed=t)
         for i, g in enumerate([*gradients.dw, *gradients.db]):
             m[i] = 0.9 * m[i] + (1 - 0.9) * g
@@ -126,7 +126,7 @@ def test_first_step_of_adam_is_the_learning_rate_whatever_the_gradient() -> None
     network = Network([np.zeros((1, 4))], [np.zeros(4)], "relu")
     g = np.array([1e-3, -5.0, 700.0, 0.0])
     optimizer, gradients = Adam(0.01), Gradients([g[None].copy()], [g.copy()])
-    optimizer.step(network, gradients, optimizer.moments(network), 0, of=1)
+    optimizer.step(network, gradients, optimizer.moments(network), 0, total_steps=1)
     np.testing.assert_allclose(network.w[0][0], [-0.01, 0.01, -0.01, 0], rtol=1e-4)
     np.testing.assert_allclose(network.b[0], [-0.01, 0.01, -0.01, 0], rtol=1e-4)
 
@@ -134,7 +134,7 @@ def test_first_step_of_adam_is_the_learning_rate_whatever_the_gradient() -> None
 def test_tiny_gradients_are_held_back_by_epsilon() -> None:
     network = Network([np.zeros((1, 1))], [np.zeros(1)], "relu")
     optimizer, gradients = Adam(0.01), Gradients([np.array([[1e-8]])], [np.array([0.0])])
-    optimizer.step(network, gradients, optimizer.moments(network), 0, of=1)
+    optimizer.step(network, gradients, optimizer.moments(network), 0, total_steps=1)
     assert network.w[0][0, 0] == pytest.approx(-0.005, rel=1e-6)  # 1e-8 / (1e-8 + ε)
 
 
@@ -210,7 +210,7 @@ def test_settings_out_of_range_are_refused(make, said) -> None:
 
 @pytest.mark.parametrize("schedule", ["cosine", None])
 def test_a_schedule_that_is_not_a_function_is_refused(schedule) -> None:
-    with pytest.raises(TypeError, match="schedule must be a function such as cosine, not"):
+    with pytest.raises(TypeError, match=r"schedule must be a function, not .* such as cosine"):
         SGD(0.1, schedule=schedule)
 
 

@@ -56,7 +56,7 @@ for array in (DIGITS, POINTS, LABELS, ANSWERS, WEIGHTS, CONFUSION):
 ACTIVATIONS = [DIGITS[:1], RNG.random((1, 12)), RNG.random((1, 7)), ANSWERS[:1]]
 MAPS = {"pixels": RNG.normal(size=(5, 2)), "hidden": RNG.normal(size=(5, 2))}
 BINS = pd.DataFrame({"confidence": [0.5, 0.9], "accuracy": [0.4, 0.95], "digits": [3, 100]})
-SPOILT = {
+CORRUPTED = {
     "noise": pd.DataFrame({"one": [1, 0.5], "other": [0.9, 0.8]}, index=[0, 1]),
     "turned": pd.DataFrame({"one": [1, 0.2], "other": [0.9, 0.7]}, index=[0, 90]),
 }
@@ -75,7 +75,7 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_saliency(DIGITS, DIGITS - 0.5),
     lambda: plot_maps(MAPS, LABELS),
     lambda: plot_reliability(BINS, 0.05),
-    lambda: plot_robustness(SPOILT),
+    lambda: plot_robustness(CORRUPTED),
 ]
 
 
@@ -90,7 +90,7 @@ def titles(figure: Figure) -> list[str]:
 
 
 def drawn(figure: Figure) -> list[Axes]:
-    """Return the axes that show an image, colour bars apart."""
+    """Return the axes that show an image, color bars apart."""
     return [axis for axis in figure.axes if axis.images]
 
 
@@ -219,7 +219,7 @@ def test_plot_confusion_writes_each_count_into_its_cell() -> None:
     assert top < bottom  # the first row is at the top, as in a table
 
 
-def test_plot_confusion_colours_the_mistakes_alone() -> None:
+def test_plot_confusion_colors_the_mistakes_alone() -> None:
     (image,) = plot_confusion(CONFUSION).axes[0].images
     mistakes = CONFUSION.copy()
     np.fill_diagonal(mistakes, 0)
@@ -228,7 +228,7 @@ def test_plot_confusion_colours_the_mistakes_alone() -> None:
 
 
 def luminance(color: Any) -> float:
-    """Work out the relative luminance of a colour: WCAG 2.2."""
+    """Work out the relative luminance of a color: WCAG 2.2."""
     channels = np.array(to_rgb(color))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
@@ -365,7 +365,7 @@ def test_plot_reliability_has_the_gap_of_each_bin() -> None:
 
 
 def test_plot_robustness_has_a_line_for_each_network() -> None:
-    for axis, (name, table) in zip(plot_robustness(SPOILT).axes, SPOILT.items(), strict=True):
+    for axis, (name, table) in zip(plot_robustness(CORRUPTED).axes, CORRUPTED.items(), strict=True):
         assert axis.get_xlabel() == name
         assert [line.get_label() for line in axis.lines] == ["one", "other"]
         for line in axis.lines:

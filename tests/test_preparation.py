@@ -76,7 +76,7 @@ def bounds(digit):
 
 def test_the_longer_side_is_20_pixels_and_the_center_of_mass_in_the_middle() -> None:
     # A stroke of a brush 100 high and 12 wide, of which 20 by 2.4 pixels remain. MNIST's digits
-    # have their mean centre in the middle of pixel 14, so that they lie in rows 4 to 24.
+    # have their mean center in the middle of pixel 14, so that they lie in rows 4 to 24.
     digit = prepare_digit(square(20, 210, 100, 12))
     assert digit.shape == (28, 28)
     assert digit.dtype == np.float32

@@ -66,7 +66,7 @@ def test_round_trip_is_bit_identical(
 def test_half_precision_is_read_as_single(tmp_path: Path, dtype: Any) -> None:
     network = make_network([784, 30, 10], dtype=dtype)
     save_model(tmp_path / "single.npz", make_network([784, 30, 10]))
-    save_model(tmp_path / "half.npz", network, half=True)
+    save_model(tmp_path / "half.npz", network, half_precision=True)
     came = load_model(tmp_path / "half.npz")
     for p, original in zip([*came.w, *came.b], [*network.w, *network.b], strict=True):
         assert p.dtype == np.float32
@@ -78,14 +78,14 @@ def test_half_precision_is_read_as_single(tmp_path: Path, dtype: Any) -> None:
 
 @pytest.mark.parametrize("half", ["yes", 1, None])
 def test_half_precision_is_a_matter_of_true_or_false(tmp_path: Path, half: object) -> None:
-    with pytest.raises(TypeError, match=f"half must be True or False, not {half!r}"):
-        save_model(tmp_path / "model.npz", NETWORK, half=half)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=f"half_precision must be True or False, not {half!r}"):
+        save_model(tmp_path / "model.npz", NETWORK, half_precision=half)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 
 
 def test_a_fact_may_have_the_name_of_an_option(tmp_path: Path) -> None:
-    save_model(tmp_path / "model.npz", NETWORK, {"half": "of the digits"})
-    assert model_card(tmp_path / "model.npz") == CARD | {"half": "of the digits"}
+    save_model(tmp_path / "model.npz", NETWORK, {"half_precision": "of the digits"})
+    assert model_card(tmp_path / "model.npz") == CARD | {"half_precision": "of the digits"}
 
 
 def test_half_precision_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_half_precision_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
     network = Network(w, [np.zeros(2, np.float32)], "relu")
     save_model(tmp_path / "single.npz", network)
     with pytest.raises(ModelError, match="finite"):
-        save_model(tmp_path / "half.npz", network, half=True)
+        save_model(tmp_path / "half.npz", network, half_precision=True)
     assert [path.name for path in tmp_path.iterdir()] == ["single.npz"]
 
 
@@ -210,7 +210,7 @@ def test_the_new_file_replaces_the_old_one_in_one_step(tmp_path: Path) -> None:
         (NETWORK._replace(b=[np.full(4, np.inf, "f4"), NETWORK.b[1]]), "infinite"),
         (NETWORK._replace(activation="tanh"), "'tanh'"),
         (NETWORK._replace(w=[NETWORK.w[0], np.zeros((5, 3), "f4")]), "(5, 3)"),
-        (NETWORK._replace(b=NETWORK.b[:1]), "(6, 4), (4, 3), (4,)"),
+        (NETWORK._replace(b=NETWORK.b[:1]), "not 2 and 1"),
         (NETWORK._replace(b=[NETWORK.b[0].astype(int), NETWORK.b[1]]), "int64"),
         (Network([], [], "relu"), ""),
     ],
