@@ -103,11 +103,11 @@ def map_slices(function: Callable[[slice], T], rows: int) -> list[T]:
     list
         What the calls returned, in the order of the slices.
     """
-    number = min(_SLICES, 2 ** int(math.log2(max(1, rows / _WORTH_A_THREAD))))
-    number *= max(1, math.ceil(rows / (number * BLOCK)))
-    size = 60 * math.ceil(rows / (60 * number))  # blocks of sixty rows suit `matmul`
-    if size >= rows:
+    if rows < 2 * _WORTH_A_THREAD:
         return share([partial(function, slice(0, rows))])
+    number = min(_SLICES, 2 ** int(math.log2(rows / _WORTH_A_THREAD)))
+    number *= math.ceil(rows / (number * BLOCK))
+    size = 60 * math.ceil(rows / (60 * number))  # blocks of sixty rows suit `matmul`
     slices = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
     return share([partial(function, part) for part in slices])
 

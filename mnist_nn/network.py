@@ -120,12 +120,11 @@ def drop(A: Floats, dropout: float, rng: np.random.Generator | None) -> Floats:
 
 
 def slope(A: Floats, activation: Activation, dropout: float = 0.0) -> Array:
-    """Compute the slope of hidden activations: ``A > 0`` for ReLU, ``A (1 - A)`` for the sigmoid.
-
-    The slope of ReLU at its kink counts as 0. `drop` acts on slopes as on activations.
-    """
-    keep = A.dtype.type(1 - dropout)
-    return (A > 0) / keep if activation == "relu" else A * (1 - keep * A)
+    """Compute the slope of hidden activations: ``A > 0`` for ReLU, ``A (1 - A)`` for the sigmoid."""
+    # What dropout divided is divided here too; where it set A to 0, both slopes are 0 anyway.
+    if activation == "relu":
+        return (A > 0) / A.dtype.type(1 - dropout)
+    return A * (1 - (1 - dropout) * A)
 
 
 @requires(checks.check_input, checks.check_dropout)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -201,29 +202,24 @@ def train(
     is_noisy = dropout > 0 or augment is not None
     buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
 
-    def take_step(batch: Integers) -> tuple[Floats, Integers]:
-        labels = Y[batch]
-
-        def propagate(rows: slice) -> tuple[Floats, Gradients]:
-            noise = run.noise(rows) if is_noisy else None
-            digits = _augmented(augment, _gather(X, batch, buffer, rows), noise)
-            activations = forward(run.network, digits, dropout=dropout, rng=noise)
-            gradients = backward(run.network, activations, labels[rows], dropout=dropout)
-            return activations[-1], gradients
-
-        P, gradients = _mean_over_slices(propagate, len(batch))
-        optimizer.step(run.network, gradients, run.moments, run.steps, total_steps)
-        run.steps += 1
-        return P, labels
+    def propagate(batch: Integers, rows: slice) -> tuple[Floats, Gradients]:
+        noise = run.noise(rows) if is_noisy else None
+        digits = _augmented(augment, _gather(X, batch, buffer, rows), noise)
+        activations = forward(run.network, digits, dropout=dropout, rng=noise)
+        gradients = backward(run.network, activations, Y[batch[rows]], dropout=dropout)
+        return activations[-1], gradients
 
     with _running(run, epochs, progress) as (report, stop_if_interrupted):
         while run.epoch < epochs:
             answers = []
             for batch in batches(len(Y), batch_size, rng=rng):
                 stop_if_interrupted()
-                answers.append(take_step(batch))
-            train_scores = _score(*map(np.concatenate, zip(*answers, strict=True)))
-            figures = dict(zip(("train_loss", "train_accuracy"), train_scores, strict=True))
+                P, gradients = _mean_over_slices(partial(propagate, batch), len(batch))
+                optimizer.step(run.network, gradients, run.moments, run.steps, total_steps)
+                run.steps += 1
+                answers.append((P, Y[batch]))
+            loss, accuracy = _score(*map(np.concatenate, zip(*answers, strict=True)))
+            figures = {"train_loss": loss, "train_accuracy": accuracy}
             if validation is not None:
                 loss, accuracy = _score(predict_proba(run.network, validation[0]), validation[1])
                 figures |= {"validation_loss": loss, "validation_accuracy": accuracy}
@@ -421,10 +417,9 @@ class _Interrupts:
 def _running(
     run: TrainingState, total: int, progress: bool
 ) -> Iterator[tuple[Callable[..., None], Callable[[], None]]]:
-    """Compute in threads of our own, show the run, and hand it over if it is interrupted.
+    """Show the run, keep BLAS to one thread, and hand the result over if interrupted.
 
-    Yields two functions: one adds a row to the history, the other stops a run that has been
-    interrupted.
+    Yields two functions: one adds a row to the history, the other stops an interrupted run.
     """
     shown = Progress(total, run.unit, shown=progress, plot=lambda: plot_history(run.history()))
     interrupts = _Interrupts(lambda: (run.best, run.history()))
