@@ -120,7 +120,7 @@ def drop(A: Floats, dropout: float, rng: np.random.Generator | None) -> Floats:
 
 
 def slope(A: Floats, activation: Activation, dropout: float = 0.0) -> Array:
-    """Compute the slope of hidden activations: ``A > 0`` for ReLU, ``A (1 - A)`` for the sigmoid."""
+    """Compute the slope of hidden activations: ``A > 0`` (ReLU) or ``A (1 - A)`` (sigmoid)."""
     # What dropout divided is divided here too; where it set A to 0, both slopes are 0 anyway.
     if activation == "relu":
         return (A > 0) / A.dtype.type(1 - dropout)
