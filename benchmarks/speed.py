@@ -399,7 +399,7 @@ def peak_megabytes() -> float | None:
     """Return the peak memory of this process, or None if the system is not Linux."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) * 1.024e-3 for line in lines if "VmHWM" in line), None)
+    return next((int(line.split()[1]) / 1000 for line in lines if "VmHWM" in line), None)
 
 
 @contextmanager

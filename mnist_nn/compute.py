@@ -7,6 +7,7 @@ is limited to one thread, and our own threads share the work and sleep when ther
 
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
@@ -124,35 +125,38 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
     with one_blas_thread() as cores:
         if cores == 1 or len(parts) == 1:
             return [part() for part in parts]
-        helpers = _helpers(cores - 1)
-        # What np.errstate has set belongs to a context, which a thread does not inherit.
-        runs: list[Callable[[], T]] = [
-            partial(copy_context().run, _run_unshared, part) for part in parts
-        ]
-        futures: dict[int, Future[T]] = {}
+        results: dict[int, T] = {}
+        waiting = deque(range(len(parts)))
+
+        def work(take: Callable[[], int]) -> None:
+            # Parts do not share their work further: the result would depend on the number of cores.
+            _is_part.set(True)
+            while True:
+                try:
+                    i = take()
+                except IndexError:  # there are none left
+                    return
+                results[i] = parts[i]()
+
+        helpers: list[Future[None]] = []
         try:
-            for i in reversed(range(1, len(runs))):
-                futures[i] = helpers.submit(runs[i])
-            results = {0: runs[0]()}
-            for i in range(1, len(runs)):
-                if futures[i].cancel():
-                    results[i] = runs[i]()
-            return [results[i] if i in results else futures[i].result() for i in range(len(runs))]
+            for _ in range(min(cores, len(parts)) - 1):
+                # What np.errstate has set belongs to a context, which a thread does not inherit.
+                run = partial(copy_context().run, work, waiting.pop)
+                helpers.append(_helpers(cores - 1).submit(run))
+            copy_context().run(work, waiting.popleft)
         finally:
-            for future in futures.values():
-                if not future.cancel():
-                    future.exception()  # waits: no part goes on once the caller has left
+            waiting.clear()
+            for helper in helpers:
+                if not helper.cancel():
+                    helper.exception()  # waits: no part goes on once the caller has left
+        for helper in helpers:
+            if not helper.cancelled():
+                helper.result()  # raises what a part has raised
+        return [results[i] for i in range(len(parts))]
 
 
 _is_part: ContextVar[bool] = ContextVar("is_part", default=False)
-
-
-def _run_unshared(part: Callable[[], T]) -> T:
-    """Run a part without sharing it further: the result would depend on the number of cores."""
-    _is_part.set(True)
-    return part()
-
-
 _lock = Lock()
 _holders: set[object] = set()
 _threads: list[int] = []  # that each BLAS had before it was held

@@ -123,8 +123,8 @@ def slope(A: Floats, activation: Activation, dropout: float = 0.0) -> Array:
     """Compute the slope of hidden activations: ``A > 0`` (ReLU) or ``A (1 - A)`` (sigmoid)."""
     # What dropout divided is divided here too; where it set A to 0, both slopes are 0 anyway.
     if activation == "relu":
-        return (A > 0) / A.dtype.type(1 - dropout)
-    return A * (1 - (1 - dropout) * A)
+        return (A > 0) / A.dtype.type(1 - dropout) if dropout else A > 0
+    return A * (1 - (1 - dropout) * A if dropout else 1 - A)
 
 
 @requires(checks.check_input, checks.check_dropout)

@@ -437,18 +437,22 @@ def _mean_over_slices(
     propagate: Callable[[slice], tuple[Floats, Gradients]], rows: int
 ) -> tuple[Floats, Gradients]:
     """Propagate a batch in slices, on all cores; return its probabilities and mean gradients."""
-    parts = map_slices(propagate, rows)
-    if len(parts) == 1:
-        return parts[0]
-    probabilities, gradients = zip(*parts, strict=True)
-    weights = [len(P) / rows for P in probabilities]
-    for of_slices in zip(*([*dw, *db] for dw, db in gradients), strict=True):
-        for gradient, weight in zip(of_slices, weights, strict=True):
-            gradient *= weight
-        mean, *others = of_slices  # in the memory of the first
-        for gradient in others:
-            mean += gradient
-    return np.concatenate(probabilities), gradients[0]
+
+    def weighted(part: slice) -> tuple[Floats, Gradients]:
+        P, gradients = propagate(part)
+        if len(P) < rows:
+            for gradient in (*gradients.dw, *gradients.db):
+                gradient *= len(P) / rows
+        return P, gradients
+
+    parts = map_slices(weighted, rows)
+    P, mean = parts[0]
+    for _, gradients in parts[1:]:
+        for total, gradient in zip(
+            [*mean.dw, *mean.db], [*gradients.dw, *gradients.db], strict=True
+        ):
+            total += gradient
+    return np.concatenate([P for P, _ in parts]) if len(parts) > 1 else P, mean
 
 
 def _gather(X: Floats, batch: Integers, buffer: Floats, rows: slice) -> Floats:
