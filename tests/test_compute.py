@@ -114,6 +114,23 @@ def test_a_part_that_has_begun_is_waited_for_though_another_fails() -> None:
     assert ended == [False]
 
 
+@several_cores
+def test_no_part_begins_once_another_has_failed() -> None:
+    begun, counted = threading.Event(), []
+
+    def slow() -> None:
+        begun.set()
+        threading.Event().wait(0.1)
+
+    def fail() -> None:
+        begun.wait(600)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        share([fail, *[lambda: counted.append(1)] * 5, slow])
+    assert CORES > 2 or not counted  # a third core may have taken some before
+
+
 def test_parts_may_share_out_parts_of_their_own() -> None:
     def inner(_: slice) -> int:
         return len(map_slices(lambda rows: rows, 2 * BLOCK))

@@ -214,6 +214,13 @@ def test_a_schedule_that_is_not_a_function_is_refused(schedule) -> None:
         SGD(0.1, schedule=schedule)
 
 
+@pytest.mark.parametrize("optimizer", [SGD, Adam])
+def test_settings_beside_the_rate_are_named(optimizer) -> None:
+    # By position 0.9 would be SGD's momentum and Adam's weight decay.
+    with pytest.raises(TypeError, match="positional"):
+        optimizer(0.001, 0.9)
+
+
 def test_an_optimizer_keeps_nothing_of_a_run() -> None:
     rng = np.random.default_rng(0)
     X, Y, optimizer = rng.random((7, 4), np.float32), rng.integers(0, 3, 7), Adam(0.01)

@@ -54,6 +54,18 @@ def test_one_iteration_is_one_step_against_the_gradient(blobs) -> None:
         np.testing.assert_allclose(after, before - 0.5 * slope, rtol=1e-6, atol=1e-7)
 
 
+def test_a_large_batch_in_slices_of_two_sizes_is_one_step_against_its_gradient() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.random((1300, 5)), rng.integers(0, 3, 1300)
+    w, b = [rng.normal(size=(5, 4)), rng.normal(size=(4, 3))], [np.zeros(4), np.zeros(3)]
+    start = init_params([5, 4, 3], rng=0)._replace(w=w, b=b)
+    settings = BARE | {"epochs": 1, "batch_size": 1300, "learning_rate": 0.5}
+    moved, _ = train(start, X, Y, **settings)
+    gradients = backward_prop(start, forward_prop(start, X), Y)
+    for before, after, slope in zip(w, moved.w, gradients.dw, strict=True):
+        np.testing.assert_allclose(after, before - 0.5 * slope, rtol=1e-12)
+
+
 def test_history_of_gradient_descent_has_every_tenth_iteration(blobs) -> None:
     X, Y = blobs
     start = init_params([3, 4, 3], rng=0)
