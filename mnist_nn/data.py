@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_nn.checks import check_array, check_count, check_flag, check_labels, requires
+from mnist_nn.checks import Rng, check_array, check_count, check_flag, check_labels, requires
 
 __all__ = [
     "DATA_DIR",
@@ -175,7 +175,7 @@ def one_hot(Y: Labels, classes: int = 10) -> Pixels:
 
 
 def split_validation(
-    X: Pixels, Y: Labels, size: int, *, rng: np.random.Generator | int
+    X: Pixels, Y: Labels, size: int, *, rng: Rng
 ) -> tuple[tuple[Pixels, Labels], tuple[Pixels, Labels]]:
     """Set random digits aside for validation, so that the test set stays untouched.
 
@@ -206,9 +206,7 @@ def split_validation(
     return (X[kept], Y[kept]), (X[aside], Y[aside])
 
 
-def batches(
-    digits: int, batch_size: int, *, rng: np.random.Generator | int
-) -> Iterator[NDArray[np.int64]]:
+def batches(digits: int, batch_size: int, *, rng: Rng) -> Iterator[NDArray[np.int64]]:
     """Yield every row number once, in random order, ``batch_size`` at a time.
 
     ``X[rows], Y[rows]`` is then a batch. The last one is smaller if ``batch_size`` does not divide
