@@ -14,7 +14,7 @@ from contextvars import ContextVar, copy_context
 from functools import cache, partial
 from itertools import repeat
 from pathlib import Path, PurePosixPath
-from threading import Lock
+from threading import Barrier, Lock
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
@@ -53,19 +53,22 @@ def matmul(A: Floats, B: Floats, order: Literal["C", "F"] = "C") -> Floats:
     if order == "F":
         return matmul(B.T, A.T).T
     (m, k), n, rows = A.shape, B.shape[1], 60
+    size = m * k * n
     product: Floats
-    if m * k * n > 100**3 and m % rows == 0 and rows * k * n < 100**3 and rows * n <= 1200:
+    if size <= 100**3:
+        product = A @ B
+    elif m % rows == 0 and rows * k * n < 100**3 and rows * n <= 1200:
         # The rows of A in blocks: each gives rows of the product.
         product = (A.reshape(-1, rows, k) @ B).reshape(m, n)
-    elif m * k * n > 100**3 and k % rows == 0 and m * rows * n < 100**3:
+    elif k % rows == 0 and m * rows * n < 100**3:
         # The sum over k in blocks: each gives a part of every number of the product.
         parts = A.T.reshape(-1, rows, m).swapaxes(1, 2) @ B.reshape(-1, rows, n)
         product = parts.sum(axis=0)
-    elif m * k * n >= 2 * 300**3:
+    elif size >= 2 * 300**3:
         # The rows of A or the columns of B in parts: each gives as much of the product.
         product = np.empty((m, n), np.result_type(A, B))
         with one_blas_thread() as cores:
-            cut = partial(np.array_split, indices_or_sections=min(cores, m * k * n // 300**3))
+            cut = partial(np.array_split, indices_or_sections=min(cores, size // 300**3))
             if n > m:
                 shares = zip(repeat(A), cut(B, axis=1), cut(product, axis=1), strict=False)
             else:
@@ -123,7 +126,8 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
     if len(parts) == 1 and _holders:
         return [parts[0]()]  # as in every small step of a training
     with one_blas_thread() as cores:
-        if cores == 1 or len(parts) == 1:
+        team = _team(cores - 1) if cores > 1 and len(parts) > 1 else None
+        if team is None:
             return [part() for part in parts]
         results: dict[int, T] = {}
         waiting = deque(range(len(parts)))
@@ -140,10 +144,11 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
 
         helpers: list[Future[None]] = []
         try:
-            for _ in range(min(cores, len(parts)) - 1):
-                # What np.errstate has set belongs to a context, which a thread does not inherit.
-                run = partial(copy_context().run, work, waiting.pop)
-                helpers.append(_helpers(cores - 1).submit(run))
+            with suppress(RuntimeError):  # the program is ending, and the team has gone
+                for _ in range(min(cores, len(parts)) - 1):
+                    # What np.errstate has set is in a context, which a thread does not inherit.
+                    run = partial(copy_context().run, work, waiting.pop)
+                    helpers.append(team.submit(run))
             copy_context().run(work, waiting.popleft)
         finally:
             waiting.clear()
@@ -236,10 +241,21 @@ def _quotas(
 
 
 @cache
-def _helpers(number: int) -> "ThreadPoolExecutor":
+def _team(threads: int) -> "ThreadPoolExecutor | None":
+    """Start the threads that help, once; None where no thread can be started."""
     from concurrent.futures import ThreadPoolExecutor
 
-    return ThreadPoolExecutor(number, thread_name_prefix="mnist_nn")
+    team = ThreadPoolExecutor(threads, thread_name_prefix="mnist_nn")
+    started = Barrier(threads + 1)
+    try:
+        for _ in range(threads):
+            team.submit(started.wait)
+    except RuntimeError:
+        started.abort()
+        team.shutdown(wait=False, cancel_futures=True)
+        return None
+    started.wait()
+    return team
 
 
 @cache
@@ -254,7 +270,7 @@ def _start_afresh() -> None:
     """Forget the parent's threads and BLAS holders, which a forked child does not have."""
     global _lock
     _lock = Lock()
-    _helpers.cache_clear()
+    _team.cache_clear()
     _holders.clear()
     _release()
 

@@ -1,8 +1,8 @@
 """Turn gradients into steps: gradient descent with or without momentum, Adam, and schedules.
 
 An optimizer holds only settings and can be reused; what it remembers from step to step, the
-moments, belongs to the run. A step changes the network, the moments and the gradients in place, one
-cache-sized block at a time, so that each number is read from memory once.
+moments, belongs to the run. A step changes the network, the moments and the gradients in place, in
+cache-sized blocks, so that each number is read from memory once, and all cores have some.
 
 Both optimizers can let the weights decay: before each step ``w ← w - α λ w`` with the learning rate
 α, apart from the gradient and its moments ("decoupled": Loshchilov and Hutter 2019, "Decoupled
@@ -11,13 +11,15 @@ regularization, a penalty of ``λ/2 Σ w²`` in the loss. Biases do not decay.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
 from mnist_nn.checks import Floats, check_function, check_number
+from mnist_nn.compute import share
 from mnist_nn.network import Gradients, Network
 
 __all__ = [
@@ -31,7 +33,7 @@ __all__ = [
 Schedule: TypeAlias = Callable[[float], float]
 """From the fraction of training that is done, 0 to 1, to a factor of the learning rate."""
 
-_BLOCK_SIZE = 65536  # numbers of each array: the four that Adam needs take 1 MB
+_BLOCK_SIZE = 131072  # numbers of each array: the four that Adam needs take 2 MB
 
 
 def constant(done: float) -> float:  # noqa: ARG001
@@ -136,17 +138,16 @@ class SGD:
         """
         learning_rate = _learning_rate(self, steps_done, total_steps)
         _decay(network, learning_rate * self.weight_decay)
-        if not self.momentum:
-            for p, g in _cache_sized_blocks(network, gradients):
-                g *= learning_rate
-                p -= g
-            return
-        for p, g, v in _cache_sized_blocks(network, gradients, *moments):
-            v *= self.momentum
-            v += g
-            g += self.momentum * v
+
+        def move(p: Floats, g: Floats, v: Floats | None = None) -> None:
+            if v is not None:
+                v *= self.momentum
+                v += g
+                g += self.momentum * v
             g *= learning_rate
             p -= g
+
+        _in_blocks(move, network, gradients, *moments)
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,8 @@ class Adam:
         # saved is a tenth of the time.
         m_factor = (1 - beta1) / (1 - beta1**t)
         v_factor = math.sqrt((1 - beta2) / (1 - beta2**t))
-        for p, g, m, v in _cache_sized_blocks(network, gradients, *moments):
+
+        def move(p: Floats, g: Floats, m: Floats, v: Floats) -> None:
             m *= beta1
             m += g
             v *= beta2
@@ -207,6 +209,8 @@ class Adam:
             np.divide(m, g, out=g)
             g *= learning_rate * m_factor / v_factor
             p -= g
+
+        _in_blocks(move, network, gradients, *moments)
 
 
 Optimizer: TypeAlias = SGD | Adam
@@ -222,6 +226,8 @@ def _check_rates(optimizer: Optimizer) -> None:
 
 def _learning_rate(optimizer: Optimizer, steps_done: int, total_steps: int) -> float:
     """Evaluate the schedule at the middle of the step, where the rate is never exactly 0."""
+    if optimizer.schedule is constant:
+        return float(optimizer.learning_rate)
     fraction = (steps_done + 0.5) / total_steps
     factor = optimizer.schedule(fraction)
     check_number(f"the factor that schedule returns for {fraction:.3g}", factor, at_least=0)
@@ -238,10 +244,17 @@ def _decay(network: Network, fraction: float) -> None:
             w *= 1 - fraction
 
 
-def _cache_sized_blocks(*structures: Network | Gradients) -> Iterator[tuple[Floats, ...]]:
-    """Go through structures of the same shapes together, some columns at a time."""
+def _in_blocks(move: Callable[..., None], *structures: Network | Gradients) -> None:
+    """Call ``move`` on structures of the same shapes together, some columns at a time."""
+    blocks = []
     for arrays in zip(*([*w, *b] for w, b, *_ in structures), strict=True):
-        columns = arrays[0].shape[-1]
-        step = max(1, _BLOCK_SIZE * columns // arrays[0].size)
+        size, columns = arrays[0].size, arrays[0].shape[-1]
+        if size <= _BLOCK_SIZE:
+            move(*arrays)
+            continue
+        step = max(1, _BLOCK_SIZE * columns // size)
         for start in range(0, columns, step):
-            yield tuple(array[..., start : start + step] for array in arrays)
+            block = (array[..., start : start + step] for array in arrays)
+            blocks.append(partial(move, *block))
+    if blocks:
+        share(blocks)

@@ -217,8 +217,9 @@ def train(
                 P, gradients = _mean_over_slices(partial(propagate, batch), len(batch))
                 optimizer.step(run.network, gradients, run.moments, run.steps, total_steps)
                 run.steps += 1
-                answers.append((P, Y[batch]))
-            loss, accuracy = _score(*map(np.concatenate, zip(*answers, strict=True)))
+                answers.append((P, batch))
+            probabilities, order = map(np.concatenate, zip(*answers, strict=True))
+            loss, accuracy = _score(probabilities, Y[order])
             figures = {"train_loss": loss, "train_accuracy": accuracy}
             if validation is not None:
                 loss, accuracy = _score(predict_proba(run.network, validation[0]), validation[1])
@@ -458,7 +459,7 @@ def _mean_over_slices(
 def _gather(X: Floats, batch: Integers, buffer: Floats, rows: slice) -> Floats:
     """Copy some digits of a batch together."""
     # Always into the same memory, which the cache still holds; the default mode would copy twice.
-    return np.take(X, batch[rows], axis=0, out=buffer[: len(batch)][rows], mode="clip")
+    return X.take(batch[rows], axis=0, out=buffer[: len(batch)][rows], mode="clip")
 
 
 def _augmented(augment: Augment | None, X: Floats, rng: np.random.Generator | None) -> Floats:

@@ -247,6 +247,34 @@ with one_blas_thread() as cores:
     assert in_a_process(code).split() == ["1", "1", "1"]
 
 
+def test_where_no_thread_can_be_started_the_caller_does_everything() -> None:
+    code = """
+import threading
+start, refused = threading.Thread.start, []
+def refuse(thread):
+    refused.append(thread)
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+from mnist_nn.compute import map_slices
+print(*map_slices(lambda rows: threading.get_ident() == threading.main_thread().ident, 9000))
+threading.Thread.start = start
+print(len(refused), threading.active_count())
+"""
+    assert in_a_process(code).split() == ["True"] * 8 + ["1" if CORES > 1 else "0", "1"]
+
+
+def test_a_program_that_is_ending_still_computes() -> None:
+    code = """
+import atexit
+import numpy as np
+from mnist_nn import init_params, make_predictions
+network, X = init_params([20, 8, 10], rng=0), np.random.default_rng(0).random((9000, 20))
+expected = make_predictions(network, X)
+atexit.register(lambda: print((make_predictions(network, X) == expected).all()))
+"""
+    assert in_a_process(code).split() == ["True"]
+
+
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
 def test_who_asks_blas_for_one_thread_gets_one(variable: str) -> None:
     code = f"""

@@ -138,6 +138,22 @@ def test_tiny_gradients_are_held_back_by_epsilon() -> None:
     assert network.w[0][0, 0] == pytest.approx(-0.005, rel=1e-6)  # 1e-8 / (1e-8 + ε)
 
 
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, momentum=0.9), Adam(0.01)])
+def test_a_wide_layer_moves_as_its_neurons_do_one_by_one(optimizer) -> None:
+    rng = np.random.default_rng(0)
+    wide = Network([rng.normal(size=(700, 500))], [rng.normal(size=500)], "relu")
+    neurons = [Network([wide.w[0][:, [i]]], [wide.b[0][[i]]], "relu") for i in range(500)]
+    moments = [optimizer.moments(network) for network in (wide, *neurons)]
+    for t in range(3):
+        dw, db = rng.normal(size=(700, 500)), rng.normal(size=500)
+        for i, neuron in enumerate(neurons):
+            gradients = Gradients([dw[:, [i]]], [db[[i]]])
+            optimizer.step(neuron, gradients, moments[i + 1], t, total_steps=3)
+        optimizer.step(wide, Gradients([dw], [db]), moments[0], t, total_steps=3)
+    assert np.array_equal(wide.w[0], np.hstack([neuron.w[0] for neuron in neurons]))
+    assert np.array_equal(wide.b[0], np.hstack([neuron.b[0] for neuron in neurons]))
+
+
 def test_train_with_adam_steps_once_a_batch() -> None:
     rng = np.random.default_rng(0)
     X, Y = rng.random((7, 4)), rng.integers(0, 3, 7)
