@@ -1,7 +1,6 @@
 """A notebook widget: draw a digit, and see what the network reads after every stroke."""
 
 import base64
-import io
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from IPython import get_ipython
 from PIL import Image, ImageDraw
 
 from mnist_nn.checks import check_network
-from mnist_nn.inference import Prediction, read_digit
+from mnist_nn.inference import Prediction, png, read_digit
 from mnist_nn.network import Network
 from mnist_nn.plots import plot_prediction
 from mnist_nn.preparation import ImageError, prepare_digit, read_picture
@@ -101,11 +100,10 @@ class DigitCanvas(anywidget.AnyWidget):
         drawing = _drawing(self.strokes or _SAMPLE)
         x = prepare_digit(drawing).reshape(1, -1)
         prediction = read_digit(self._network, x)
-        figure = plot_prediction(x[0], prediction.probabilities, picture=read_picture(drawing))
-        file = io.BytesIO()
-        figure.savefig(file, dpi=72, format="png")
-        picture = base64.b64encode(file.getvalue()).decode()
-        return {"image/png": picture, "text/plain": repr(prediction)}
+        page = plot_prediction(x[0], prediction.probabilities, picture=read_picture(drawing))
+        picture = base64.b64encode(png(page)).decode()
+        metadata = {"image/png": {"width": page.width // 2}}
+        return {"image/png": picture, "text/plain": repr(prediction)}, metadata
 
 
 def _drawing(strokes: list[list[list[float]]]) -> Image.Image:

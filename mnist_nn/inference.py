@@ -1,5 +1,6 @@
 """Ask a network about one digit and see its answer: the friendly way in."""
 
+import io
 import operator
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, get_args
@@ -16,7 +17,7 @@ from mnist_nn.progress import in_notebook
 from mnist_nn.storage import NUMBER_RECOGNITION, RECORD, load_model
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 __all__ = [
     "Prediction",
@@ -61,7 +62,7 @@ class Prediction(NamedTuple):
 def predict_index(
     index: int, network: Network | None = None, *, split: Split = "test"
 ) -> Prediction:
-    """Predict one digit of MNIST, and show it with the ten probabilities.
+    """Predict one digit of MNIST, and in a notebook show it with the ten probabilities.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def predict_index(
 
 
 def predict_image(image: Picture, network: Network | None = None) -> Prediction:
-    """Predict the digit in a picture of your own, and show what the network saw of it.
+    """Predict the digit in a picture of your own, and in a notebook show what the network saw.
 
     Parameters
     ----------
@@ -138,13 +139,18 @@ def read_digit(network: Network, x: Floats, label: int | None = None) -> Predict
     return Prediction(int(np.argmax(probabilities)), label, probabilities)
 
 
-def _show(figure: "Figure") -> None:
-    if in_notebook():
-        from IPython.display import display
+def png(image: "Image") -> bytes:
+    """Encode a picture as a PNG file."""
+    file = io.BytesIO()
+    image.save(file, "png")
+    return file.getvalue()
 
-        display(figure)
-    elif figure.canvas.manager is not None:
-        figure.show()
+
+def _show(image: "Image") -> None:
+    if in_notebook():
+        from IPython import display
+
+        display.display(display.Image(png(image), width=image.width // 2))
 
 
 @cache

@@ -1,4 +1,6 @@
-"""Plots of digits, training and predictions: arrays in, matplotlib figures out.
+"""Plots of digits, training and predictions: arrays in, figures out.
+
+They are matplotlib figures, except for the picture of a prediction, which has to appear at once.
 
 The colors are those of Okabe and Ito (2008, "Color universal design"), which can be told apart with
 any kind of color vision; the vermilion is darkened to make text in it easy to read. No plot says by
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL import Image
 
 __all__ = [
     "plot_activations",
@@ -82,8 +85,10 @@ def plot_digits(
 
 def plot_prediction(
     pixels: Array, probabilities: Array, label: int | None = None, *, picture: Array | None = None
-) -> "Figure":
+) -> "Image.Image":
     """Draw a digit next to the ten probabilities that a network predicts for it.
+
+    It draws with Pillow: importing matplotlib takes longer than an answer should.
 
     Parameters
     ----------
@@ -95,43 +100,66 @@ def plot_prediction(
         The true digit, if known. The title then says whether the network is right.
     picture : (height, width, 1, 3 or 4) array, optional
         The picture that the digit came from, with values from 0 to 1. It is drawn to the left.
+
+    Returns
+    -------
+    PIL.Image.Image
+        To be shown at half its width, and so sharp on screens with small pixels.
     """
-    read = int(probabilities.argmax())
-    images = 1 if picture is None else 2
-    figure, (*frames, bars) = _figure(
-        1,
-        images + 1,
-        (5 + 3 * images, 3.2),
-        width_ratios=[1] * images + [1.7],
-        wspace=0.3 / images,
-        left=0.02,
-        right=0.98,
-        bottom=0.18,
-    )
-    # A layout that measures the text would take as long as everything else.
-    figure.set_layout_engine("none")
-    if picture is not None:
-        frames[0].imshow(picture.repeat(3, axis=2) if picture.shape[2] == 1 else picture)
-        frames[0].set(title="the picture", xticks=[], yticks=[])
-        frames[0].spines[:].set(visible=True, color=_GRAY)  # show where white paper ends
-    _draw_digit(frames[-1], pixels)
-    frames[-1].axis("off")
+    from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+    read, side = int(probabilities.argmax()), int(len(pixels) ** 0.5)
     colors = [_GRAY] * len(probabilities)
     if label is None:
         colors[read] = _BLUE
-        frames[-1].set_title("what the network saw")
+        titles = {"what the network saw": "black", f"read as {read}": _BLUE}
     else:
         colors[read] = _VERMILION
         colors[label] = _BLUE
         verdict = "right" if read == label else "wrong"
-        frames[-1].set_title(f"predicted {read}, true {label}: {verdict}", color=colors[read])
-    drawn = bars.bar(range(len(probabilities)), probabilities, color=colors)
-    bars.bar_label(drawn, [_percent(p) if p >= 0.005 else "" for p in probabilities], padding=2)
-    bars.set(xlabel="digit", ylabel="probability", ylim=(0, 1.12), yticks=[0, 0.5, 1])
-    bars.set_xticks(range(len(probabilities)))
-    if label is None:
-        bars.set_title(f"read as {read}", color=_BLUE)
-    return figure
+        titles = {f"predicted {read}, true {label}: {verdict}": colors[read]}
+    images = [
+        _pillow(1 - pixels.reshape(side, side, 1)).resize((448, 448), Image.Resampling.NEAREST)
+    ]
+    if picture is not None:
+        titles = {"the picture": "black", **titles}
+        images.insert(0, ImageOps.contain(_pillow(picture), (448, 448)))
+
+    axis, bottom, height = 132 + 526 * len(images), 530, 400
+    page = Image.new("RGB", (axis + 758, 640), "white")
+    draw = ImageDraw.Draw(page)
+
+    def write(
+        x: float, y: float, text: str, size: int = 28, color: str = "black", anchor: str = "mm"
+    ) -> None:
+        draw.text((x, y), text, color, ImageFont.load_default(size), anchor)
+
+    for i, image in enumerate(images):
+        left, top = 264 + 526 * i - image.width // 2, 334 - image.height // 2
+        corner = left + image.width, top + image.height
+        draw.rectangle((left - 1, top - 1, *corner), outline=_GRAY)
+        page.paste(image, (left, top), image if image.mode == "RGBA" else None)
+    for i, (title, color) in enumerate(titles.items()):
+        write(264 + 526 * i if i < len(images) else axis + 360, 60, title, 34, color)
+
+    width = 680 / len(probabilities)
+    for i, p in enumerate(probabilities):
+        x, y = axis + 20 + width * (i + 0.5), bottom - height * float(p)
+        draw.rectangle((x - 0.4 * width, y, x + 0.4 * width, bottom), colors[i])
+        write(x, bottom + 30, str(i))
+        if _percent(p) != "0%":
+            write(x, y - 18, _percent(p), 24)
+    draw.line((axis, 90, axis, bottom, axis + 720, bottom), "black", 2)
+    for p in (0.0, 0.5, 1.0):
+        y = bottom - height * p
+        draw.line((axis - 8, y, axis, y), "black", 2)
+        write(axis - 16, y, f"{p}", anchor="rm")
+    write(axis + 360, bottom + 80, "digit")
+    upright = Image.new("RGB", (height, 40), "white")
+    font = ImageFont.load_default(28)
+    ImageDraw.Draw(upright).text((height / 2, 20), "probability", "black", font, "mm")
+    page.paste(upright.rotate(90, expand=True), (axis - 116, bottom - height))
+    return page
 
 
 def plot_history(history: "pd.DataFrame") -> "Figure":
@@ -455,6 +483,14 @@ def _figure(
         # would appear twice in a notebook and stay in memory.
         plt.close(figure)
     return figure, list(axes.flat)
+
+
+def _pillow(picture: Array) -> "Image.Image":
+    """Turn an array of values from 0 to 1, with its channels last, into a Pillow image."""
+    from PIL import Image
+
+    values = (255 * picture).round().astype(np.uint8)
+    return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
 
 
 def _draw_digit(axis: "Axes", pixels: Array) -> None:

@@ -93,7 +93,8 @@ def test_executed_without_a_browser_there_is_a_sample_digit() -> None:
     (output,) = notebook.cells[0].outputs
     assert set(output.data) == {"image/png", "text/plain"}
     assert output.data["text/plain"].startswith("Prediction(digit=7, label=None")
-    assert Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).width > 600
+    page = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+    assert output.metadata["image/png"]["width"] == page.width // 2 > 600
 
 
 def test_the_package_loads_widgets_only_for_a_canvas() -> None:

@@ -8,6 +8,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageDraw
 
 from mnist_nn import (
     plot_activations,
@@ -63,9 +65,6 @@ CORRUPTED = {
 PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_digits(DIGITS, LABELS),
     lambda: plot_digits(DIGITS, LABELS, ANSWERS),
-    lambda: plot_prediction(DIGITS[0], ANSWERS[0], 3),
-    lambda: plot_prediction(DIGITS[0], ANSWERS[0], picture=RNG.random((60, 80, 1))),
-    lambda: plot_prediction(DIGITS[0], ANSWERS[0], picture=RNG.random((60, 80, 4))),
     lambda: plot_history(HISTORY),
     lambda: plot_confusion(CONFUSION),
     lambda: plot_weights(WEIGHTS),
@@ -142,36 +141,79 @@ def test_plot_digits_says_what_was_read() -> None:
     assert colors[0] == colors[2] == colors[3] != colors[1] == colors[4]
 
 
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, ...]]:
+    """Record what is written on pictures, and where: left, top, right, bottom."""
+    texts: dict[str, tuple[float, ...]] = {}
+    write = ImageDraw.ImageDraw.text
+
+    def record(draw: Any, xy: Any, text: str, fill: Any, font: Any, anchor: str) -> None:
+        texts[text] = draw.textbbox(xy, text, font, anchor)
+        write(draw, xy, text, fill, font, anchor)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
+    return texts
+
+
+def places(page: Image.Image, color: str) -> NDArray[Any]:
+    """Find the pixels of one color: their columns and rows."""
+    rows, columns = np.nonzero((np.asarray(page) == ImageColor.getrgb(color)).all(axis=2))
+    return np.array([columns, rows])
+
+
 @pytest.mark.parametrize(("read", "label", "verdict"), [(3, 3, "right"), (3, 5, "wrong")])
-def test_plot_prediction(read: int, label: int, verdict: str) -> None:
-    probabilities = np.array([0.001, 0.004, 0.1, 0.6, 0.005, 0.29, 0, 0, 0, 0])
-    figure = plot_prediction(DIGITS[0], probabilities, label)
-    image, bars = figure.axes
-    assert titles(figure) == [f"predicted {read}, true {label}: {verdict}"]
-    assert np.array_equal(image.images[0].get_array(), DIGITS[0].reshape(28, 28))
+def test_plot_prediction(read: int, label: int, verdict: str, written: Any) -> None:
+    probabilities = np.array([0.001, 0.004, 0.1, 0.6, 0.006, 0.289, 0, 0, 0, 0])
+    page = plot_prediction(DIGITS[0], probabilities, label)
+    title = f"predicted {read}, true {label}: {verdict}"
+    numbers, percents = [str(digit) for digit in range(10)], ["10%", "60%", "1%", "29%"]
+    assert set(written) == {
+        *(title, "probability", "digit", "0.0", "0.5", "1.0"),
+        *(*numbers, *percents),
+    }
+    for left, top, right, bottom in written.values():
+        assert 0 <= left < right <= page.width
+        assert 0 <= top < bottom <= page.height
 
-    assert [bar.get_height() for bar in bars.patches] == probabilities.tolist()
-    assert [bar.get_x() + bar.get_width() / 2 for bar in bars.patches] == pytest.approx(range(10))
-    assert (bars.get_xlabel(), bars.get_ylabel()) == ("digit", "probability")
-    assert bars.get_xticks().tolist() == list(range(10))
-    assert [text.get_text() for text in bars.texts if text.get_text()] == [
-        "10%",
-        "60%",
-        "0%",
-        "29%",
-    ]
-    colors = [bar.get_facecolor() for bar in bars.patches]
-    assert {i for i in range(10) if colors[i] != colors[0]} == {read, label}
-    assert (colors[read] == colors[label]) == (read == label)
+    # The digit, under its title, each of its pixels sixteen wide.
+    left = round((written[title][0] + written[title][2]) / 2) - 224
+    top = 110
+    pixels = np.asarray(page)[top + 8 : top + 448 : 16, left + 8 : left + 448 : 16]
+    np.testing.assert_allclose(pixels[..., 0], 255 * (1 - DIGITS[0].reshape(28, 28)), atol=0.51)
+
+    # A bar above each number, as tall as its probability, on the scale of the labels.
+    zero, one = ((written[label][1] + written[label][3]) / 2 for label in ("0.0", "1.0"))
+    drawn = np.asarray(page)
+    for digit, p in enumerate(probabilities):
+        x = round((written[str(digit)][0] + written[str(digit)][2]) / 2)
+        column = drawn[: round(zero) - 1, x]
+        color = {read: "#B84A00", label: "#0072B2"}.get(digit, "#BBBBBB")
+        bar = (column == ImageColor.getrgb(color)).all(axis=1).sum()
+        assert bar == pytest.approx(p * (zero - one), abs=2)
 
 
-def test_plot_prediction_fits_ten_full_percent() -> None:
-    figure = plot_prediction(DIGITS[0], np.eye(10)[3], 3)
-    figure.canvas.draw()
-    bars = figure.axes[1]
-    (text,) = [text for text in bars.texts if text.get_text()]
-    assert text.get_text() == "100.0%"
-    assert text.get_window_extent().y1 <= bars.bbox.y1
+def test_plot_prediction_fits_ten_full_percent(written: Any) -> None:
+    page = plot_prediction(DIGITS[0], np.eye(10)[3], 3)
+    _, top, _, bottom = written["100.0%"]
+    assert 0 < top < bottom < places(page, "#0072B2")[1].max()
+    assert "0%" not in written
+
+
+@pytest.mark.parametrize("shape", [(60, 80, 1), (900, 300, 3), (80, 60, 4)])
+def test_plot_prediction_of_a_picture_shows_it_whole(shape: Any, written: Any) -> None:
+    picture = np.zeros(shape)
+    picture[..., -1] = 0.2 if shape[2] == 1 else 1  # dark gray, blue, or opaque black
+    page = plot_prediction(DIGITS[0], ANSWERS[0], picture=picture)
+    assert {"the picture", "what the network saw", "read as 3"} < set(written)
+    color = {1: "#333333", 3: "#0000FF", 4: "#000000"}[shape[2]]
+    columns, rows = places(page.crop((40, 110, 488, 558)), color)
+    height, width, _ = shape
+    scale = 448 / max(height, width)
+    assert np.ptp(rows) + 1 == pytest.approx(scale * height, abs=1)
+    assert np.ptp(columns) + 1 == pytest.approx(scale * width, abs=1)
+    transparent = np.zeros((60, 80, 4))
+    page = plot_prediction(DIGITS[0], ANSWERS[0], picture=transparent)
+    assert page.getpixel((264, 334)) == (255, 255, 255)
 
 
 def lines(axis: Axes) -> dict[str, Any]:
