@@ -4,10 +4,11 @@ Both sides of a comparison train the same network on the same digits, each in it
 a warm-up turn. They take turns, so that whatever slows down the machine slows down both. The ratio
 of their times is taken turn by turn, and the table gives its median, lowest and highest value. A
 peer that is not installed is reported as not measured. Since most machines are busy, some rows are
-measured next to a process that is always busy, which this script starts and stops. Run it from the
-root of the repository, with nothing else running::
+measured next to a process that is always busy, which this script starts and stops. What people wait
+for in a notebook is measured in a Jupyter kernel, a new one each turn. Run it from the root of the
+repository, with nothing else running::
 
-    uv run --locked --with torch --with scikit-learn --with jax benchmarks/speed.py
+    uv run --locked --with torch,scikit-learn,jax benchmarks/speed.py
 """
 
 import argparse
@@ -15,6 +16,7 @@ import json
 import multiprocessing
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,7 @@ from statistics import median
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from mnist_nn import (
     SGD,
@@ -87,25 +90,30 @@ def mnist_nn(task: Task, **techniques: Any) -> Run:
     return run
 
 
-def _torch_network(task: Task) -> Any:
+def _torch_network(task: Task, compiled: bool = False) -> Any:
+    import torch
     from torch import nn
+
+    if compiled and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        raise ModuleNotFoundError(name="a C++ compiler")
 
     hidden = nn.ReLU if task.activation == "relu" else nn.Sigmoid
     layers: list[Any] = []
     for n_in, n_out in zip(task.neuron_layers[:-1], task.neuron_layers[1:], strict=True):
         layers += [nn.Linear(n_in, n_out), hidden()]
-    return nn.Sequential(*layers[:-1])
+    network = nn.Sequential(*layers[:-1])
+    return torch.compile(network) if compiled else network
 
 
-def pytorch(task: Task, loader: bool = False) -> Run:
-    """Train eagerly, with batches indexed from a tensor or taken from a DataLoader."""
+def pytorch(task: Task, loader: bool = False, compiled: bool = False) -> Run:
+    """Train with batches indexed from a tensor or taken from a DataLoader."""
     import torch
     from torch.nn.functional import cross_entropy
     from torch.utils.data import DataLoader, TensorDataset
 
     mnist = load_mnist()
     X, Y = torch.from_numpy(mnist.train_X), torch.from_numpy(mnist.train_Y)
-    network = _torch_network(task)
+    network = _torch_network(task, compiled)
     optimizers = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
     optimizer = optimizers[task.optimizer](network.parameters(), lr=task.learning_rate)
     batches = DataLoader(TensorDataset(X, Y), batch_size=task.batch_size, shuffle=True)
@@ -127,11 +135,6 @@ def pytorch(task: Task, loader: bool = False) -> Run:
                     step(X[rows], Y[rows])
 
     return run
-
-
-def pytorch_loader(task: Task) -> Run:
-    """Train eagerly, with batches from a DataLoader, as PyTorch's tutorials do."""
-    return pytorch(task, loader=True)
 
 
 def jax(task: Task) -> Run:
@@ -271,12 +274,12 @@ def mnist_nn_predict(task: Task) -> Run:
     return lambda: [make_predictions(network, X) for _ in range(PREDICTIONS)]
 
 
-def pytorch_predict(task: Task) -> Run:
+def pytorch_predict(task: Task, compiled: bool = False) -> Run:
     """Predict in PyTorch's inference mode."""
     import torch
 
     X = torch.from_numpy(load_mnist().test_X)
-    network = _torch_network(task)
+    network = _torch_network(task, compiled)
 
     def run() -> None:
         with torch.inference_mode():
@@ -284,6 +287,25 @@ def pytorch_predict(task: Task) -> Run:
                 network(X).argmax(dim=1)
 
     return run
+
+
+def jax_predict(task: Task) -> Run:
+    """Predict with a compiled function."""
+    import jax
+    import jax.numpy as jnp
+
+    network = init_params(task.neuron_layers, task.activation, rng=0)
+    parameters = [tuple(map(jnp.asarray, pair)) for pair in zip(network.w, network.b, strict=True)]
+    X = jnp.asarray(load_mnist().test_X)
+
+    @jax.jit
+    def read(parameters: Any, X: Any) -> Any:
+        *before, (w, b) = parameters
+        for w_before, b_before in before:
+            X = jax.nn.sigmoid(X @ w_before + b_before)
+        return (X @ w + b).argmax(axis=1)
+
+    return lambda: [jax.block_until_ready(read(parameters, X)) for _ in range(PREDICTIONS)]
 
 
 def mnist_nn_load() -> Run:
@@ -348,45 +370,47 @@ def comparisons(csv_folder: str) -> list[Row]:
     """List the comparisons."""
     A, B, C, D = (partial(mnist_nn, task) for task in TASKS)
     a, b, c, d = TASKS
+    short = b._replace(passes=3)  # next to a busy process, PyTorch needs half a minute for them
     C_deformed = partial(mnist_nn, c, augment=deform)
     E, load = partial(mnist_nn_predict, b), partial(mnist_nn_load)
     start = partial(fresh_import, "mnist_nn")
-    indexed, compiled = "PyTorch, batches indexed from a tensor", "JAX, compiled step"
+    indexed, compiled = "PyTorch, batches indexed from a tensor", "PyTorch, the same, compiled"
+    jitted, sklearn = "JAX, compiled step", "scikit-learn, MLPClassifier"
+    neighbors = "; both next to a busy process"
     csv, numpy = partial(pandas_load, csv_folder), partial(fresh_import, "numpy")
-    ours = {
-        "A": (A, a.passes),
-        "B": (B, b.passes),
-        "C": (C, c.passes),
-        "deform": (C_deformed, c.passes),
-        "D": (D, d.passes),
-        "E": (E, PREDICTIONS),
-        "load": (load, 1),
-        "import": (start, 1),
-    }
+    ours = {"A": (A, a.passes), "B": (B, b.passes), "C": (C, c.passes), "D": (D, d.passes)}
+    ours["E"] = E, PREDICTIONS
     return [
         Row("A", "PyTorch", A, partial(pytorch, a), a.passes),
+        Row("A", "PyTorch, compiled", A, partial(pytorch, a, compiled=True), a.passes),
+        Row("A", jitted, A, partial(jax, a), a.passes),
         Row("A", "the textbook loop in NumPy, float64", A, partial(textbook, a), a.passes),
-        Row("A", compiled, A, partial(jax, a), a.passes),
         Row("B", indexed, B, partial(pytorch, b), b.passes),
-        Row("B", "PyTorch, DataLoader", B, partial(pytorch_loader, b), b.passes),
-        Row("B", "scikit-learn, MLPClassifier", B, partial(scikit_learn, b), b.passes),
-        Row("B", compiled, B, partial(jax, b), b.passes),
+        Row("B", compiled, B, partial(pytorch, b, compiled=True), b.passes),
+        Row("B", "PyTorch, DataLoader", B, partial(pytorch, b, loader=True), b.passes),
+        Row("B", jitted, B, partial(jax, b), b.passes),
+        Row("B", sklearn, B, partial(scikit_learn, b), b.passes),
         Row("C", indexed, C, partial(pytorch, c), c.passes),
-        Row("C", compiled, C, partial(jax, c), c.passes),
+        Row("C", compiled, C, partial(pytorch, c, compiled=True), c.passes),
+        Row("C", jitted, C, partial(jax, c), c.passes),
+        Row("C", sklearn, C, partial(scikit_learn, c), c.passes),
         Row("C", "only the step's matrix products", C, partial(products, c), c.passes),
         Row("deform", "the same, on undeformed digits", C_deformed, C, c.passes),
         Row("D", indexed, D, partial(pytorch, d), d.passes),
-        Row("D", compiled, D, partial(jax, d), d.passes),
+        Row("D", compiled, D, partial(pytorch, d, compiled=True), d.passes),
+        Row("D", jitted, D, partial(jax, d), d.passes),
+        Row("D", sklearn, D, partial(scikit_learn, d), d.passes),
         Row("E", "PyTorch, inference mode", E, partial(pytorch_predict, b), PREDICTIONS),
+        Row("E", compiled, E, partial(pytorch_predict, b, compiled=True), PREDICTIONS),
+        Row("E", "JAX, compiled", E, partial(jax_predict, b), PREDICTIONS),
         Row("load", "pandas, the two CSV files", load, csv),
         Row("import", "`import numpy`", start, numpy),
-        Row(
-            "B",
-            f"{indexed}; both next to a busy process",
-            B,
-            partial(pytorch, b),
-            b.passes,
-            (True, True),
+        *(
+            Row(
+                workload, peer + neighbors, partial(mnist_nn, task), side, task.passes, (True, True)
+            )
+            for workload, task in (("B", short), ("C", c))
+            for peer, side in ((indexed, partial(pytorch, task)), (jitted, partial(jax, task)))
         ),
         *(
             Row(workload, "alone", side, side, per_turn, busy=(True, False))
@@ -468,7 +492,58 @@ def compare(row: Row, turns: int) -> dict[str, Any]:
         ratios = [peer / own for own, peer in zip(*seconds, strict=True)]
         measured = {"ours_ms": ours, "theirs_ms": theirs, "ratio": median(ratios)}
         measured |= {"ours_mb": megabytes[0], "theirs_mb": megabytes[1]}
-    return about | measured | {"lowest": min(ratios), "highest": max(ratios)}
+    measured |= {"lowest": min(ratios), "highest": max(ratios)}
+    # How the machine drifted meanwhile.
+    return about | measured | {"our_last_turn_over_first": seconds[0][-1] / seconds[0][0]}
+
+
+def wait_in_a_kernel(turns: int) -> Iterator[dict[str, Any]]:
+    """Measure how long a person waits for a cell, from sending it to its end."""
+    from jupyter_client.manager import start_new_kernel
+
+    milliseconds: dict[str, list[float]] = {cell: [] for cell in CELLS}
+    for _ in range(turns):
+        manager, client = start_new_kernel()
+        for cell, code in CELLS.items():
+            for preparation, timed in ((True, code[:-1]), (False, code[-1:])):
+                start = time.perf_counter()
+                reply = client.execute_interactive("\n".join(timed), output_hook=lambda _: None)
+                if reply["content"]["status"] != "ok":
+                    raise RuntimeError(f"{cell}: {reply['content']}")
+                if not preparation:
+                    milliseconds[cell].append(1000 * (time.perf_counter() - start))
+        client.stop_channels()
+        manager.shutdown_kernel()
+    for cell, times in milliseconds.items():
+        yield waited(cell, times)
+
+
+def run_a_notebook(turns: int) -> dict[str, Any]:
+    """Run notebook 03 from start to end, in a copy of the repository: it saves a model."""
+    milliseconds, root = [], Path(__file__).resolve().parent.parent
+    with tempfile.TemporaryDirectory() as copy:
+        for folder in ("mnist_nn", "data", "models", "notebooks"):
+            shutil.copytree(root / folder, Path(copy) / folder)
+        command = [sys.executable, "-m", "jupyter", "execute", "03_number_recognition.ipynb"]
+        environment = {**os.environ, "PYTHONPATH": copy}
+        for _ in range(turns):
+            start = time.perf_counter()
+            subprocess.run(
+                command,
+                cwd=Path(copy) / "notebooks",
+                env=environment,
+                check=True,
+                stderr=subprocess.DEVNULL,
+            )
+            milliseconds.append(1000 * (time.perf_counter() - start))
+    return waited("notebook 03, from start to end, with the start of its kernel", milliseconds)
+
+
+def waited(cell: str, milliseconds: list[float]) -> dict[str, Any]:
+    """Summarize what a person waits for."""
+    times = {"median_ms": median(milliseconds)}
+    times |= {"lowest_ms": min(milliseconds), "highest_ms": max(milliseconds)}
+    return {"workload": "notebook", "cell": cell, **times}
 
 
 PEERS = """
@@ -478,10 +553,27 @@ BUSY = """
 | workload | alone | next to a busy process | slowdown |
 |---|---|---|---|"""
 
+NOTEBOOK = """
+| in a notebook | median | lowest, highest |
+|---|---|---|"""
+CELLS = {
+    "`from mnist_nn import predict_index`": ["from mnist_nn import predict_index"],
+    "the first `predict_index(42)`": ["predict_index(42)"],
+    "a later `predict_index(43)`": ["predict_index(43)"],
+    "what `DigitCanvas` answers to a stroke": [
+        "from mnist_nn import DigitCanvas",
+        "canvas = DigitCanvas()",
+        "canvas.strokes = [[[0.3, 0.24], [0.7, 0.24], [0.5, 0.8]]]",
+    ],
+}
 
-def table_row(result: dict[str, Any], first: bool) -> str:
+
+def table_row(result: dict[str, Any], first: bool = True) -> str:
     """Format a result as a row of the table; the first of a workload names it."""
     workload = result["workload"]
+    if "cell" in result:
+        times = [duration(result[f"{which}_ms"]) for which in ("median", "lowest", "highest")]
+        return f"| {result['cell']} | {times[0]} | {times[1]}, {times[2]} |"
     cells = [f"{workload}: {WORKLOADS[workload]}" if first else ""]
     if "trouble" in result:
         return f"| {' | '.join([*cells, result['compared_with'], result['trouble']])} |"
@@ -510,6 +602,9 @@ def machine() -> dict[str, Any]:
     """Describe what the results depend on: the machine, and the versions of the software."""
     facts = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
     facts["python"] = platform.python_version()
+    kernels = {blas.get("architecture", "unknown") for blas in threadpool_info()}
+    facts |= {"blas_kernel": ", ".join(sorted(kernels))}
+    facts["OPENBLAS_CORETYPE"] = os.environ.get("OPENBLAS_CORETYPE", "not set")
     for package in ("numpy", "torch", "jax", "scikit-learn", "pandas"):
         with suppress(PackageNotFoundError):
             facts[package] = version(package)
@@ -519,9 +614,9 @@ def machine() -> dict[str, Any]:
 def main() -> None:
     """Run the comparisons, print the README's tables row by row, and write the results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    choices = [*WORKLOADS, "busy"]
+    choices = [*WORKLOADS, "busy", "notebook"]
     parser.add_argument("rows", nargs="*", help=f"only these, of {', '.join(choices)}")
-    parser.add_argument("--turns", type=int, default=5, help="turns for each side (default: 5)")
+    parser.add_argument("--turns", type=int, default=7, help="turns for each side (default: 7)")
     parser.add_argument("--json", type=Path, help="results file (default, if all: speed.json)")
     arguments = parser.parse_args()
     if unknown := set(arguments.rows) - set(choices):
@@ -541,6 +636,16 @@ def main() -> None:
                 print(header)
             print(table_row(results[-1], first=row.workload != last or row.slows_down), flush=True)
             last = row.workload
+    if "notebook" in wanted:
+        print(NOTEBOOK)
+        for result in wait_in_a_kernel(arguments.turns):
+            results.append(result)
+            print(table_row(result), flush=True)
+        results.append(run_a_notebook(min(arguments.turns, 3)))
+        print(table_row(results[-1]))
+    if drift := [r["our_last_turn_over_first"] for r in results if "our_last_turn_over_first" in r]:
+        spread = f"{median(drift):.2f} ({min(drift):.2f}\N{EN DASH}{max(drift):.2f})"
+        print(f"\nDrift: our own time in the last turn over that in the first is {spread}.")
     if file:
         text = json.dumps({**facts, "results": results}, indent=1, ensure_ascii=False)
         file.write_text(text + "\n", encoding="utf-8")

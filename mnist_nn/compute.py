@@ -126,7 +126,7 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
     if len(parts) == 1 and _holders:
         return [parts[0]()]  # as in every small step of a training
     with one_blas_thread() as cores:
-        team = _team(cores - 1) if cores > 1 and len(parts) > 1 else None
+        team = _team() if cores > 1 and len(parts) > 1 else None
         if team is None:
             return [part() for part in parts]
         results: dict[int, T] = {}
@@ -241,10 +241,11 @@ def _quotas(
 
 
 @cache
-def _team(threads: int) -> "ThreadPoolExecutor | None":
+def _team() -> "ThreadPoolExecutor | None":
     """Start the threads that help, once; None where no thread can be started."""
     from concurrent.futures import ThreadPoolExecutor
 
+    threads = max(1, available_cores() - 1)
     team = ThreadPoolExecutor(threads, thread_name_prefix="mnist_nn")
     started = Barrier(threads + 1)
     try:
