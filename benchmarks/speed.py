@@ -432,7 +432,9 @@ def neighbor(busy: bool) -> Iterator[None]:
     if not busy:
         yield
         return
-    loop = [sys.executable, "-c", "while True: pass"]
+    # It ends with this process, however that ends.
+    code = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+    loop = [sys.executable, "-c", code]
     with subprocess.Popen(loop, start_new_session=True) as process:
         try:
             yield
@@ -468,7 +470,11 @@ def compare(row: Row, turns: int) -> dict[str, Any]:
         process = context.Process(target=serve, args=(side, other_end), daemon=True)
         process.start()
         other_end.close()  # so that the death of the process is noticed
-        if trouble := pipe.recv():
+        try:
+            trouble = pipe.recv()
+        except EOFError:
+            trouble = "not measured: it failed, as it says above"
+        if trouble:
             return about | {"trouble": trouble}
         pipes.insert(0, pipe)
         processes.append(process)
@@ -504,16 +510,18 @@ def wait_in_a_kernel(turns: int) -> Iterator[dict[str, Any]]:
     milliseconds: dict[str, list[float]] = {cell: [] for cell in CELLS}
     for _ in range(turns):
         manager, client = start_new_kernel()
-        for cell, code in CELLS.items():
-            for preparation, timed in ((True, code[:-1]), (False, code[-1:])):
+        run = partial(client.execute_interactive, output_hook=lambda _: None, timeout=600)
+        try:
+            for cell, (*preparation, timed) in CELLS.items():
+                run("\n".join(preparation))
                 start = time.perf_counter()
-                reply = client.execute_interactive("\n".join(timed), output_hook=lambda _: None)
+                reply = run(timed)
+                milliseconds[cell].append(1000 * (time.perf_counter() - start))
                 if reply["content"]["status"] != "ok":
                     raise RuntimeError(f"{cell}: {reply['content']}")
-                if not preparation:
-                    milliseconds[cell].append(1000 * (time.perf_counter() - start))
-        client.stop_channels()
-        manager.shutdown_kernel()
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel()
     for cell, times in milliseconds.items():
         yield waited(cell, times)
 
@@ -592,9 +600,10 @@ def table_row(result: dict[str, Any], first: bool = True) -> str:
 
 
 def duration(milliseconds: float) -> str:
-    """Format a duration to three figures."""
-    if milliseconds >= 1000:
-        return f"{milliseconds / 1000:.2f} s"
+    """Format a duration to about three figures."""
+    if milliseconds >= 999.5:
+        seconds = milliseconds / 1000
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
     return f"{milliseconds:.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"
 
 
@@ -602,10 +611,10 @@ def machine() -> dict[str, Any]:
     """Describe what the results depend on: the machine, and the versions of the software."""
     facts = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
     facts["python"] = platform.python_version()
-    kernels = {blas.get("architecture", "unknown") for blas in threadpool_info()}
-    facts |= {"blas_kernel": ", ".join(sorted(kernels))}
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    facts["blas_kernel"] = ", ".join(library.get("architecture", "unknown") for library in blas)
     facts["OPENBLAS_CORETYPE"] = os.environ.get("OPENBLAS_CORETYPE", "not set")
-    for package in ("numpy", "torch", "jax", "scikit-learn", "pandas"):
+    for package in ("numpy", "torch", "jax", "keras", "scikit-learn", "pandas"):
         with suppress(PackageNotFoundError):
             facts[package] = version(package)
     return facts

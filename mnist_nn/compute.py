@@ -126,7 +126,7 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
     if len(parts) == 1 and _holders:
         return [parts[0]()]  # as in every small step of a training
     with one_blas_thread() as cores:
-        team = _team() if cores > 1 and len(parts) > 1 else None
+        team = _team(cores - 1) if cores > 1 and len(parts) > 1 else None
         if team is None:
             return [part() for part in parts]
         results: dict[int, T] = {}
@@ -165,6 +165,7 @@ _is_part: ContextVar[bool] = ContextVar("is_part", default=False)
 _lock = Lock()
 _holders: set[object] = set()
 _threads: list[int] = []  # that each BLAS had before it was held
+_teams: "dict[int, ThreadPoolExecutor]" = {}  # by their number of threads
 _cores = 1
 
 
@@ -240,23 +241,26 @@ def _quotas(
     return quotas
 
 
-@cache
-def _team() -> "ThreadPoolExecutor | None":
-    """Start the threads that help, once; None where no thread can be started."""
+def _team(threads: int) -> "ThreadPoolExecutor | None":
+    """Start the threads that help, once; return None where they cannot be started."""
     from concurrent.futures import ThreadPoolExecutor
 
-    threads = max(1, available_cores() - 1)
-    team = ThreadPoolExecutor(threads, thread_name_prefix="mnist_nn")
-    started = Barrier(threads + 1)
-    try:
-        for _ in range(threads):
-            team.submit(started.wait)
-    except RuntimeError:
-        started.abort()
-        team.shutdown(wait=False, cancel_futures=True)
-        return None
-    started.wait()
-    return team
+    with _lock:
+        if threads not in _teams:
+            team = ThreadPoolExecutor(threads, thread_name_prefix="mnist_nn")
+            started = Barrier(threads + 1)
+            try:
+                for _ in range(threads):
+                    team.submit(started.wait)
+                started.wait()
+            except BaseException as error:
+                started.abort()  # or those that wait for the others would do so for ever
+                team.shutdown(wait=False, cancel_futures=True)
+                if isinstance(error, RuntimeError):
+                    return None
+                raise
+            _teams[threads] = team
+        return _teams[threads]
 
 
 @cache
@@ -271,7 +275,7 @@ def _start_afresh() -> None:
     """Forget the parent's threads and BLAS holders, which a forked child does not have."""
     global _lock
     _lock = Lock()
-    _team.cache_clear()
+    _teams.clear()
     _holders.clear()
     _release()
 

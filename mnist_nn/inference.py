@@ -2,7 +2,8 @@
 
 import io
 import operator
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
@@ -101,7 +102,7 @@ def predict_index(
     x, y = X[position : position + 1], Y[position : position + 1]
     check_labels(y, 1, network.neuron_layers[-1])
     prediction = read_digit(network, x, int(Y[position]))
-    _show(plot_prediction(X[position], prediction.probabilities, prediction.label))
+    _show(partial(plot_prediction, X[position], prediction.probabilities, prediction.label))
     return prediction
 
 
@@ -129,7 +130,7 @@ def predict_image(image: Picture, network: Network | None = None) -> Prediction:
     picture = read_picture(image)
     x = prepare_digit(picture).reshape(1, -1)
     prediction = read_digit(network, x)
-    _show(plot_prediction(x[0], prediction.probabilities, picture=picture))
+    _show(partial(plot_prediction, x[0], prediction.probabilities, picture=picture))
     return prediction
 
 
@@ -146,10 +147,11 @@ def png(image: "Image") -> bytes:
     return file.getvalue()
 
 
-def _show(image: "Image") -> None:
+def _show(draw: "Callable[[], Image]") -> None:
     if in_notebook():
         from IPython import display
 
+        image = draw()
         display.display(display.Image(png(image), width=image.width // 2))
 
 

@@ -245,7 +245,10 @@ def _decay(network: Network, fraction: float) -> None:
 
 
 def _in_blocks(move: Callable[..., None], *structures: Network | Gradients) -> None:
-    """Call ``move`` on structures of the same shapes together, some columns at a time."""
+    """Call ``move`` on structures of the same shapes together, some columns at a time.
+
+    Blocks of large arrays are shared among the cores: ``move`` runs in several threads.
+    """
     blocks = []
     for arrays in zip(*([*w, *b] for w, b, *_ in structures), strict=True):
         size, columns = arrays[0].size, arrays[0].shape[-1]

@@ -105,27 +105,38 @@ def plot_prediction(
     -------
     PIL.Image.Image
         To be shown at half its width, and so sharp on screens with small pixels.
+
+    Raises
+    ------
+    ValueError
+        If a probability is not finite, or the label not one of the digits.
     """
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+    classes = len(probabilities)
+    if not np.isfinite(probabilities).all() or not (label is None or 0 <= label < classes):
+        raise ValueError(
+            f"expected finite probabilities and a label from 0 to {classes - 1}, not "
+            f"{probabilities} and {label}; take both from the same digit"
+        )
     read, side = int(probabilities.argmax()), int(len(pixels) ** 0.5)
-    colors = [_GRAY] * len(probabilities)
+    colors = [_GRAY] * classes
     if label is None:
         colors[read] = _BLUE
-        titles = {"what the network saw": "black", f"read as {read}": _BLUE}
+        titles = [("what the network saw", "black"), (f"read as {read}", _BLUE)]
     else:
         colors[read] = _VERMILION
         colors[label] = _BLUE
         verdict = "right" if read == label else "wrong"
-        titles = {f"predicted {read}, true {label}: {verdict}": colors[read]}
-    images = [
-        _pillow(1 - pixels.reshape(side, side, 1)).resize((448, 448), Image.Resampling.NEAREST)
-    ]
+        titles = [(f"predicted {read}, true {label}: {verdict}", colors[read])]
+    frame, step = 448, 526  # the side of an image, and from one image to the next
+    digit = _pillow(1 - pixels.reshape(side, side, 1))
+    images = [digit.resize((frame, frame), Image.Resampling.NEAREST)]
     if picture is not None:
-        titles = {"the picture": "black", **titles}
-        images.insert(0, ImageOps.contain(_pillow(picture), (448, 448)))
+        titles.insert(0, ("the picture", "black"))
+        images.insert(0, ImageOps.contain(_pillow(picture), (frame, frame)))
 
-    axis, bottom, height = 132 + 526 * len(images), 530, 400
+    axis, bottom, height = step * len(images) + 132, 530, 400  # of the bars
     page = Image.new("RGB", (axis + 758, 640), "white")
     draw = ImageDraw.Draw(page)
 
@@ -135,19 +146,21 @@ def plot_prediction(
         draw.text((x, y), text, color, ImageFont.load_default(size), anchor)
 
     for i, image in enumerate(images):
-        left, top = 264 + 526 * i - image.width // 2, 334 - image.height // 2
+        left = 40 + step * i + (frame - image.width) // 2
+        top = 110 + (frame - image.height) // 2
         corner = left + image.width, top + image.height
         draw.rectangle((left - 1, top - 1, *corner), outline=_GRAY)
         page.paste(image, (left, top), image if image.mode == "RGBA" else None)
-    for i, (title, color) in enumerate(titles.items()):
-        write(264 + 526 * i if i < len(images) else axis + 360, 60, title, 34, color)
+    for i, (title, color) in enumerate(titles):
+        write(40 + step * i + frame // 2 if i < len(images) else axis + 360, 60, title, 34, color)
 
-    width = 680 / len(probabilities)
+    width = 680 / classes
     for i, p in enumerate(probabilities):
         x, y = axis + 20 + width * (i + 0.5), bottom - height * float(p)
         draw.rectangle((x - 0.4 * width, y, x + 0.4 * width, bottom), colors[i])
-        write(x, bottom + 30, str(i))
-        if _percent(p) != "0%":
+        write(x, bottom + 30, str(i), min(28, round(0.6 * width)))
+        # Ten percentages fit side by side, more do not.
+        if _percent(p) != "0%" and (classes <= 10 or colors[i] != _GRAY):
             write(x, y - 18, _percent(p), 24)
     draw.line((axis, 90, axis, bottom, axis + 720, bottom), "black", 2)
     for p in (0.0, 0.5, 1.0):
@@ -489,7 +502,7 @@ def _pillow(picture: Array) -> "Image.Image":
     """Turn an array of values from 0 to 1, with its channels last, into a Pillow image."""
     from PIL import Image
 
-    values = (255 * picture).round().astype(np.uint8)
+    values = (255 * picture.clip(0, 1)).round().astype(np.uint8)
     return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
 
 

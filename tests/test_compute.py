@@ -263,6 +263,46 @@ print(len(refused), threading.active_count())
     assert in_a_process(code).split() == ["True"] * 8 + ["1" if CORES > 1 else "0", "1"]
 
 
+@several_cores
+def test_an_interrupt_while_the_threads_start_leaves_none_behind() -> None:
+    code = """
+import threading
+wait = threading.Barrier.wait
+def interrupted(barrier):
+    if threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
+    return wait(barrier)
+threading.Barrier.wait = interrupted
+from mnist_nn.compute import map_slices
+try:
+    map_slices(len, 9000)
+except KeyboardInterrupt:
+    print("interrupted")
+threading.Barrier.wait = wait
+print(len(map_slices(lambda rows: rows, 9000)))
+"""
+    assert in_a_process(code).split() == ["interrupted", "8"]  # and it ends
+
+
+@several_cores
+def test_callers_that_come_at_once_get_one_team() -> None:
+    code = """
+import threading
+from mnist_nn.compute import map_slices
+all_are_there = threading.Barrier(6)
+def call():
+    all_are_there.wait()
+    map_slices(lambda rows: rows, 9000)
+callers = [threading.Thread(target=call) for _ in range(6)]
+for caller in callers:
+    caller.start()
+for caller in callers:
+    caller.join()
+print(sum(thread.name.startswith("mnist_nn") for thread in threading.enumerate()))
+"""
+    assert in_a_process(code).split() == [str(CORES - 1)]
+
+
 def test_a_program_that_is_ending_still_computes() -> None:
     code = """
 import atexit

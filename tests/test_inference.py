@@ -2,6 +2,7 @@ import gzip
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ PAGE[20:100, 70:80] = (30, 20, 90)
 def test_image_is_read_by_what_preparation_makes_of_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    shown: list[Image.Image] = []
+    shown: list[Callable[[], Image.Image]] = []
     monkeypatch.setattr("mnist_nn.inference._show", shown.append)
     Image.fromarray(PAGE).save(tmp_path / "one.png")
     x = prepare_digit(PAGE).reshape(784)
@@ -178,7 +179,7 @@ def test_image_is_read_by_what_preparation_makes_of_it(
         assert came.digit == expected.argmax()
         np.testing.assert_allclose(came.probabilities, expected, rtol=1e-5)
     assert np.array_equal(
-        shown[-1], plot_prediction(x, came.probabilities, picture=PAGE.astype(float) / 255)
+        shown[-1](), plot_prediction(x, came.probabilities, picture=PAGE.astype(float) / 255)
     )
 
 
@@ -234,7 +235,7 @@ def test_an_answer_needs_no_matplotlib() -> None:
 import sys
 sys.modules["matplotlib"] = None  # so that importing it fails
 import mnist_nn.inference
-mnist_nn.inference._show = lambda page: print(page.size)
+mnist_nn.inference._show = lambda draw: print(draw().size)
 print(mnist_nn.predict_index(42).label)
 """
     came = subprocess.run(

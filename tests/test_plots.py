@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -197,6 +198,22 @@ def test_plot_prediction_fits_ten_full_percent(written: Any) -> None:
     _, top, _, bottom = written["100.0%"]
     assert 0 < top < bottom < places(page, "#0072B2")[1].max()
     assert "0%" not in written
+
+
+def test_plot_prediction_of_many_classes_labels_what_fits(written: Any) -> None:
+    probabilities = np.full(26, 0.01)
+    probabilities[[3, 4]] = 0.5, 0.26
+    plot_prediction(DIGITS[0], probabilities, 4)
+    assert {"50%", "26%"} < set(written)
+    assert "1%" not in written
+    numbers = [written[str(i)] for i in range(26)]
+    assert all(left[2] < right[0] for left, right in pairwise(numbers))
+
+
+@pytest.mark.parametrize(("p", "label"), [(np.nan, None), (0.5, 10), (0.5, -1)])
+def test_plot_prediction_refuses_what_it_cannot_draw(p: float, label: int | None) -> None:
+    with pytest.raises(ValueError, match=f"label from 0 to 9, not .* and {label}; take both"):
+        plot_prediction(DIGITS[0], np.full(10, p), label)
 
 
 @pytest.mark.parametrize("shape", [(60, 80, 1), (900, 300, 3), (80, 60, 4)])
