@@ -226,7 +226,7 @@ def _check_rates(optimizer: Optimizer) -> None:
 
 def _learning_rate(optimizer: Optimizer, steps_done: int, total_steps: int) -> float:
     """Evaluate the schedule at the middle of the step, where the rate is never exactly 0."""
-    if optimizer.schedule is constant:
+    if optimizer.schedule is constant:  # a small step would notice the check below
         return float(optimizer.learning_rate)
     fraction = (steps_done + 0.5) / total_steps
     factor = optimizer.schedule(fraction)
