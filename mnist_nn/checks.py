@@ -10,6 +10,7 @@ import numbers
 from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, cast, get_args
 
 import numpy as np
@@ -119,6 +120,12 @@ def check_function(name: str, value: Any, example: str) -> None:
         raise TypeError(
             f"{name} must be a function, not {value!r}; pass the function itself, such as {example}"
         )
+
+
+def check_path(name: str, value: Any) -> None:
+    """Raise TypeError unless ``value`` is a path, or None where there is a default."""
+    if value is not None and (not isinstance(value, str | Path) or not str(value)):
+        raise TypeError(f'{name} must be the path of a file or folder, not {value!r}; try "data"')
 
 
 def check_array(name: str, value: Any) -> None:

@@ -183,9 +183,9 @@ def one_blas_thread() -> Iterator[int]:
     try:
         with _lock:
             if not _holders:
-                _threads[:] = _threads or [library.num_threads or 1 for library in _blas()]
+                _threads[:] = _threads or [library.num_threads or 1 for library in blas()]
                 _cores = min([*_threads, available_cores()])
-                for library in _blas():
+                for library in blas():
                     library.set_num_threads(1)
             _holders.add(holder)
             cores = 1 if _is_part.get() else _cores
@@ -199,7 +199,7 @@ def one_blas_thread() -> Iterator[int]:
 
 def _release() -> None:
     if _threads:
-        for library, threads in zip(_blas(), _threads, strict=True):
+        for library, threads in zip(blas(), _threads, strict=True):
             library.set_num_threads(threads)
         _threads.clear()
 
@@ -264,7 +264,8 @@ def _team(threads: int) -> "ThreadPoolExecutor | None":
 
 
 @cache
-def _blas() -> "list[LibController]":
+def blas() -> "list[LibController]":
+    """Find the BLAS libraries in this process."""
     from threadpoolctl import ThreadpoolController
 
     libraries: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers

@@ -4,10 +4,10 @@ The digits may be stored as the four original IDX files, as two CSV files or as 
 three give equal arrays.
 """
 
-import gzip
+import codecs
 import hashlib
 import math
-import zipfile
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,16 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_nn.checks import Rng, check_array, check_count, check_flag, check_labels, requires
+from mnist_nn.checks import (
+    Rng,
+    check_array,
+    check_count,
+    check_flag,
+    check_labels,
+    check_path,
+    requires,
+)
+from mnist_nn.files import UnreadableError, open_file, read_arrays, read_bytes
 
 __all__ = [
     "DATA_DIR",
@@ -48,6 +57,9 @@ DIGESTS = {
     "test_Y": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
 """The `digest` of each array of MNIST: the SHA-256 of the published file without its header."""
+
+# The most that a file may hold: 170,000 images of MNIST's size.
+_MOST_BYTES, _MOST_LABELS, _MOST_CSV_BYTES = 2**27, 2**22, 2**27
 
 _IDX_NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -93,7 +105,7 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
         repository's ``data``.
     verify : bool
         Whether to check by SHA-256 that the digits are MNIST. With False, any other dataset in
-        these formats can be read.
+        these formats can be read, of up to 128 MB.
 
     Raises
     ------
@@ -103,6 +115,7 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
     from concurrent.futures import ThreadPoolExecutor
 
     check_flag("verify", verify)
+    check_path("data_dir", data_dir)
     with ThreadPoolExecutor() as threads:  # decompression and hashing release the GIL
         splits = [
             threads.submit(load_split, split, data_dir, verify=verify) for split in get_args(Split)
@@ -127,10 +140,10 @@ def load_split(
     if images and labels:
         sources = (images, labels)
         X, Y = _read_idx(images, 3), _read_idx(labels, 1)
-    elif csv.exists():
+    elif _exists(csv):
         sources = (csv, csv)
         X, Y = _read_csv(csv)
-    elif npz.exists():
+    elif _exists(npz):
         sources = (npz, npz)
         X, Y = _read_npz(npz, split)
     else:
@@ -236,7 +249,11 @@ def _check_pairs(X: Pixels, Y: Labels) -> None:
 def _with_suffix(path: Path) -> Path | None:
     """Return the gzipped file if it exists, else the plain one if it exists."""
     gz = path.with_name(f"{path.name}.gz")
-    return next((file for file in (gz, path) if file.exists()), None)
+    return next((file for file in (gz, path) if _exists(file)), None)
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - whatever is wrong with the path
 
 
 def _read_idx(path: Path, dimensions: int) -> Bytes:
@@ -244,14 +261,21 @@ def _read_idx(path: Path, dimensions: int) -> Bytes:
 
     Its header is two zero bytes, 8 for uint8, the number of dimensions and their lengths.
     """
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path} should be a readable file, and complete if gzipped, but is not ({error}); "
-            "download it again"
-        ) from error
     magic, header = bytes([0, 0, 8, dimensions]), 4 + 4 * dimensions
+    most = _MOST_BYTES if dimensions == 3 else _MOST_LABELS
+    try:
+        content = read_bytes(path, header + most)
+    except UnreadableError as error:
+        raise DataError(
+            f"{path} should be a readable file, but {error}; download it again"
+        ) from error
+    try:
+        if path.suffix == ".gz":
+            content = _decompress(content, header + most)
+    except (EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} should be a complete gzip file, but is not ({error}); download it again"
+        ) from error
     if content[:4] != magic:
         raise DataError(
             f"{path} should start with the bytes {magic.hex(' ')} of an IDX file of "
@@ -260,30 +284,60 @@ def _read_idx(path: Path, dimensions: int) -> Bytes:
         )
     shape = np.frombuffer(content[4:header].ljust(4 * dimensions, b"\0"), ">u4").tolist()
     expected, actual = header + math.prod(shape), len(content)
-    if actual != expected:
+    if actual != expected or actual > header + most:
         raise DataError(
-            f"{path} should have {expected} bytes for the shape {tuple(shape)} in its header "
-            f"but has {actual}; download it again"
+            f"{path} should have {expected} bytes for the shape {tuple(shape)} in its header, and "
+            f"at most {header + most}, but has {actual} or more; download it again"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _decompress(content: bytes, most: int) -> bytes:
+    """Decompress a gzip file of one member, to at most one byte more than ``most``."""
+    gzip = zlib.decompressobj(wbits=31)
+    decompressed = gzip.decompress(content, most + 1)
+    if len(decompressed) <= most and (not gzip.eof or gzip.unused_data):
+        raise EOFError("it is cut off, or goes on after its end")
+    return decompressed
 
 
 def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     import pandas as pd
 
     try:
-        first = pd.read_csv(path, header=None, nrows=1).iloc[0]
-        # A header has words, or 0, 1, 2, … as pandas names columns by default.
-        names = int(isinstance(first[0], str) or first.tolist() == list(range(len(first))))
-        # No value may be missing, and checking for missing values would take twice as long.
-        table = pd.read_csv(
-            path, header=None, skiprows=names, dtype=np.int64, na_filter=False
-        ).to_numpy()
-    except (OSError, ValueError, OverflowError) as error:
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            offset, cells = 0, []
+            for line in file.read(2**16).splitlines(keepends=True):
+                offset += len(line)
+                cells = [cell.strip(b' "\r\n') for cell in line.split(b",")]
+                if line.removeprefix(codecs.BOM_UTF8).strip():
+                    break
+            if len(cells) != 785 or size > _MOST_CSV_BYTES:
+                raise DataError(
+                    f"{path} should have 785 columns, a label and 784 pixels, and at most "
+                    f"{_MOST_CSV_BYTES:,} bytes, but has {len(cells)} or more, and {size:,}; "
+                    "download it again"
+                )
+            # The first row may be a header: names, or the numbers by which pandas names columns.
+            named = not any(cell.isdigit() for cell in cells)
+            numbered = cells[1:] in ([b"%d" % i for i in range(n, n + 784)] for n in (0, 1))
+            file.seek(offset if named or numbered else 0)
+            with np.errstate(invalid="raise"):  # for infinity
+                # No value may be missing, and checking for missing values would take twice as long.
+                table = pd.read_csv(file, header=None, dtype=np.int16, na_filter=False).to_numpy()
+    except (UnreadableError, pd.errors.ParserError) as error:
+        # What a parser says of the form is safe to quote. The cells may be anything.
         raise DataError(
-            f"{path} should have a label and 784 pixels in each row, all whole numbers, but has "
-            f"something else ({error}); download it again"
+            f"{path} should have a label and 784 pixels in each row, but {error}; download it again"
         ) from error
+    except (FloatingPointError, OSError, OverflowError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{path} should have whole numbers from 0 to 255 in each cell, but has something else; "
+            "download it again"
+        ) from None
     if table.shape[1] != 785:
         raise DataError(
             f"{path} should have 785 columns, a label and 784 pixels, but has {table.shape[1]}; "
@@ -293,13 +347,13 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _read_npz(path: Path, split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
+    names = f"x_{split}", f"y_{split}"
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            X, Y = np.asarray(arrays[f"x_{split}"]), np.asarray(arrays[f"y_{split}"])
-    except Exception as error:  # NumPy raises over a dozen types for damaged files
+        X, Y = read_arrays(path, _MOST_BYTES, names).values()
+    except UnreadableError as error:
         raise DataError(
-            f"{path} should be an npz archive with x_{split} and y_{split} but is not "
-            f"({error if zipfile.is_zipfile(path) else 'not an archive'}); download it again"
+            f"{path} should be an npz archive with {' and '.join(names)}, but {error}; download it "
+            "again"
         ) from error
     if X.ndim not in (2, 3) or Y.ndim != 1:
         raise DataError(

@@ -1,21 +1,29 @@
 """Keep a trained network in one file: its arrays, and a card that says what they are."""
 
+import hashlib
+import inspect
 import json
 import os
-import zipfile
+import reprlib
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mnist_nn.checks import check_flag, check_network
-from mnist_nn.network import Network
+from mnist_nn.checks import Array, Floats, check_flag, check_network
+from mnist_nn.environment import version
+from mnist_nn.files import UnreadableError, read_arrays, replacing
+from mnist_nn.network import Gradients, Network, forward_prop
 
 __all__ = [
     "MODELS_DIR",
     "NUMBER_RECOGNITION",
     "RECORD",
+    "CheckpointError",
     "ModelError",
     "load_model",
     "model_card",
@@ -32,10 +40,16 @@ RECORD = MODELS_DIR / "record.npz"
 """The most accurate model in the repository, which `predict_image` and `DigitCanvas` ask."""
 
 _FORMAT = 1
+_CHECKPOINT_FORMAT = 1
+_MOST_BYTES = 2**28  # of all the arrays of a file: 67 million numbers in float32
 
 
 class ModelError(ValueError):
     """The file is not a usable model; the message says which file, why, and what to do."""
+
+
+class CheckpointError(ValueError):
+    """The file is not a checkpoint of this run; the message says what differs, and what to do."""
 
 
 def save_model(
@@ -89,17 +103,17 @@ def save_model(
     }
     if taken := card.keys() & facts.keys():
         raise TypeError(f"{sorted(taken)} are always on the card; leave them out of the facts")
-    arrays = {f"w{layer}": w for layer, w in enumerate(network.w)}
-    arrays |= {f"b{layer}": b for layer, b in enumerate(network.b)}
-    text = json.dumps(card | facts, default=_from_numpy, allow_nan=False, indent=2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, card=np.array(text), **arrays)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    _write(path, card | facts, parameter_arrays(network))
+
+
+def parameter_arrays(network: Network | Gradients, prefix: str = "") -> dict[str, Floats]:
+    """Name the arrays of a network, or of structures like it: ``w0, w1, …, b0, b1, …``."""
+    w, b, *_ = network
+    return {
+        f"{prefix}{kind}{layer}": array
+        for kind, arrays in (("w", w), ("b", b))
+        for layer, array in enumerate(arrays)
+    }
 
 
 def load_model(path: Path | str) -> Network:
@@ -121,53 +135,174 @@ def model_card(path: Path | str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[Network, dict[str, Any]]:
-    if not path.is_file():
+    if not os.path.exists(path):  # noqa: PTH110 - whatever is wrong with the path
         raise ModelError(
             f"expected a model at {path}, but there is none; train one and save it there"
         )
-    # NumPy's reader meets a damaged file with over a dozen kinds of exception, and so does JSON's.
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name]) for name in archive}
-    except Exception as error:
+        card, arrays = _read_card(path)
+    except UnreadableError as error:
         raise ModelError(
-            f"{path} should be a model that save_model wrote, but cannot be read "
-            f"({error if zipfile.is_zipfile(path) else 'it is not an npz archive'}); it is "
-            "damaged, a pickle or something else, so train and save the network again"
+            f"{path} should be a model that save_model wrote, but {error}; train and save the "
+            "network again"
         ) from error
-    try:
-        card = json.loads(str(arrays.pop("card")))
-        version = card["format"]
-    except Exception as error:
+    version = card.get("format")
+    if type(version) is not int or version != _FORMAT:
         raise ModelError(
-            f"{path} is an npz archive without a model's card; another program wrote it, so "
-            "give load_model a file that save_model wrote"
-        ) from error
-    if version != _FORMAT:
-        raise ModelError(
-            f"{path} has format {version!r}, but this version of mnist_nn reads format {_FORMAT}; "
-            "update mnist_nn, or train and save the network again"
+            f"{path} has format {reprlib.repr(version)}, but this version of mnist_nn reads format "
+            f"{_FORMAT}; update mnist_nn, or train and save the network again"
         )
     layers = range(len(arrays) // 2)
     if arrays.keys() != {f"{kind}{layer}" for layer in layers for kind in "wb"}:
         raise ModelError(
-            f"{path} should hold w0, b0, w1, b1 and so on, but holds {', '.join(arrays)}; it is "
-            "damaged, so train and save the network again"
+            f"{path} should hold w0, b0, w1, b1 and so on, but holds {reprlib.repr([*arrays])}; it "
+            "is damaged, so train and save the network again"
         )
     network = Network(
         w=[arrays[f"w{layer}"] for layer in layers],
         b=[arrays[f"b{layer}"] for layer in layers],
-        activation=card.get("activation"),
+        activation=card.get("activation"),  # type: ignore[arg-type]
     )
-    if all(array.dtype == np.float16 for array in arrays.values()):
+    if all(array.dtype == np.float16 for array in [*network.w, *network.b]):
         network = _cast(network, np.float32)
     _check(network, path)
     if card.get("neuron_layers") != network.neuron_layers:
         raise ModelError(
-            f"{path} has the layers {network.neuron_layers}, but its card says "
-            f"{card.get('neuron_layers')}; it is damaged, so train and save the network again"
+            f"{path} has the layers {reprlib.repr(network.neuron_layers)}, but its card says "
+            f"{reprlib.repr(card.get('neuron_layers'))}; it is damaged, so train and save the "
+            "network again"
         )
     return network, card
+
+
+def _write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Floats]) -> None:
+    text = json.dumps(card, default=_from_numpy, allow_nan=False, indent=2)
+    total = sum(array.nbytes for array in arrays.values()) + 4 * len(text)
+    if total > _MOST_BYTES:
+        raise ModelError(
+            f"{path} may hold {_MOST_BYTES:,} bytes, not {total:,}; make the network smaller"
+        )
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, card=np.array(text), **arrays)
+
+
+def _read_card(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Read a card, and the arrays that come with it."""
+    arrays = read_arrays(path, _MOST_BYTES)
+    try:
+        card = json.loads(str(arrays.pop("card")), parse_constant=_refuse)
+    except (KeyError, ValueError, RecursionError) as error:
+        raise UnreadableError("it has no card in JSON, so another program wrote it") from error
+    if not isinstance(card, dict):
+        raise UnreadableError("its card is no table of facts")
+    return card, arrays
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)  # NaN or Infinity, which are not JSON
+
+
+def save_checkpoint(
+    path: Path, arguments: Mapping[str, Any], state: Mapping[str, Any], arrays: Mapping[str, Floats]
+) -> None:
+    """Write down a training run: what it was called with, and where it is.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; the old one is as it was.
+    """
+    facts = {"arguments": arguments, "state": state, "versions": _versions()}
+    _write(path, {"checkpoint": _CHECKPOINT_FORMAT} | facts, arrays)
+
+
+def load_checkpoint(
+    path: Path, arguments: Mapping[str, Any]
+) -> tuple[Any, dict[str, Array]] | None:
+    """Read where a run was, or return None if there is no file yet.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is something else, or the checkpoint of a run with other arguments.
+    """
+    if not os.path.exists(path):  # noqa: PTH110 - whatever is wrong with the path
+        return None
+    advice = "choose another path, or delete the file to start again"
+    try:
+        card, arrays = _read_card(path)
+    except UnreadableError as error:
+        raise CheckpointError(
+            f"{path} should be a checkpoint that training wrote, but {error}; {advice}"
+        ) from error
+    if card.get("checkpoint") != _CHECKPOINT_FORMAT:
+        raise CheckpointError(
+            f"{path} should be a checkpoint of format {_CHECKPOINT_FORMAT}, but is "
+            f"{'of another' if 'checkpoint' in card else 'something else, such as a model'}; "
+            f"{advice}"
+        )
+    theirs = _flat(card.get("arguments")) | _flat(card.get("versions"))
+    ours = _flat(arguments) | _flat(_versions())
+    differences = [
+        f"{name} ({_brief(theirs.get(name))} there, {_brief(ours.get(name))} here)"
+        for name in dict.fromkeys([*ours, *theirs])
+        if theirs.get(name) != ours.get(name)
+    ]
+    if differences:
+        raise CheckpointError(
+            f"{path} is the checkpoint of another run, which differs in "
+            f"{', '.join(differences[:5])}; call it with the same arguments, {advice}"
+        )
+    return card.get("state"), arrays
+
+
+def describe(value: Any) -> Any:
+    """Describe an argument in what JSON can hold, so that equal ones have equal descriptions.
+
+    An array is described by its SHA-256, a function by its name and that of its source.
+    """
+    if isinstance(value, np.ndarray):
+        content = np.ascontiguousarray(value)
+        return f"{value.dtype} of shape {value.shape}, {hashlib.sha256(content.data).hexdigest()}"
+    if isinstance(value, Mapping):
+        return {str(key): describe(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [describe(item) for item in value]
+    if isinstance(value, partial):
+        return {"partial": describe([value.func, value.args, value.keywords])}
+    if is_dataclass(value) and not isinstance(value, type):
+        settings = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {"kind": type(value).__name__} | describe(settings)
+    if callable(value):
+        name = getattr(value, "__qualname__", type(value).__qualname__)
+        source = ""
+        with suppress(OSError, TypeError):  # it has none that can be found
+            source = inspect.getsource(value if hasattr(value, "__qualname__") else type(value))
+        settings = {} if hasattr(value, "__qualname__") else describe(vars(value))
+        return {"name": name, "source": hashlib.sha256(source.encode()).hexdigest()} | settings
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if isinstance(value, str | float | int | None) else repr(value)
+
+
+def _versions() -> dict[str, str]:
+    return {"mnist_nn": version(), "numpy": np.__version__}
+
+
+def _flat(description: Any, name: str = "") -> dict[str, Any]:
+    """Name every part of a description: ``optimizer.momentum``."""
+    if not isinstance(description, dict):
+        return {name: description}
+    return {
+        key: part
+        for child, value in description.items()
+        for key, part in _flat(value, f"{name}.{child}".strip(".")).items()
+    }
+
+
+def _brief(description: Any) -> str:
+    text = "nothing" if description is None else str(description)
+    return text if len(text) < 50 else f"{text[:40]}…"
 
 
 def _cast(network: Network, dtype: type[np.floating[Any]]) -> Network:
@@ -178,6 +313,16 @@ def _cast(network: Network, dtype: type[np.floating[Any]]) -> Network:
 def _check(network: Network, path: Path) -> None:
     try:
         check_network(network)
+        # Finite parameters may still be so large that no score is: some digits tell.
+        n_in = len(network.w[0])
+        X = np.random.default_rng(0).random((16, n_in), network.w[0].dtype)
+        X[0], X[1] = 0, 1
+        with np.errstate(all="ignore"):
+            if not np.isfinite(forward_prop.unchecked(network, X)[-1]).all():
+                raise ValueError(
+                    "a network needs scores that are finite, but its parameters are so large that "
+                    "they overflow; train it again with a lower learning rate"
+                )
     except ValueError as error:
         raise ModelError(f"{path} cannot hold this network: {error}") from error
 
