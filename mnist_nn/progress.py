@@ -4,7 +4,7 @@ import html
 import io
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +31,8 @@ class Progress:
         How many steps there are at most.
     unit : str
         What a step is called, such as "epoch"; also the key of a row's number of steps done.
+    rows : sequence of mappings
+        The rows of a run that goes on.
     shown : bool
         False shows nothing at all.
     plot : callable, optional
@@ -43,6 +45,7 @@ class Progress:
         self,
         total: int,
         unit: str,
+        rows: Sequence[Mapping[str, float]] = (),
         *,
         shown: bool = True,
         plot: "Callable[[], Figure] | None" = None,
@@ -61,9 +64,12 @@ class Progress:
         elif shown:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, unit=unit)
+            self._bar = tqdm(total=total, unit=unit, initial=int(rows[-1][unit]) if rows else 0)
         self._start = self._drawn = time.perf_counter()
         self._drawings, self._pause, self._is_empty = 0, _REDRAW_SECONDS, True
+        if rows:
+            self._start -= rows[-1]["seconds"]
+            self.show(rows[-1])
 
     def __enter__(self) -> Self:
         return self

@@ -4,17 +4,19 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
 from mnist_nn import checks
-from mnist_nn.checks import Floats, Integers, Rng
+from mnist_nn.checks import Array, Floats, Integers, Rng
 from mnist_nn.compute import by_columns, map_slices, one_blas_thread
 from mnist_nn.data import batches
 from mnist_nn.evaluation import predict_proba
@@ -22,6 +24,13 @@ from mnist_nn.network import Gradients, Network, backward_prop, cross_entropy, f
 from mnist_nn.optimizers import SGD, Adam, Optimizer, update
 from mnist_nn.plots import plot_history
 from mnist_nn.progress import Progress
+from mnist_nn.storage import (
+    CheckpointError,
+    describe,
+    load_checkpoint,
+    parameter_arrays,
+    save_checkpoint,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +45,7 @@ __all__ = [
 Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
 """Takes digits and a random generator, and returns new digits with the same labels."""
 
+_CHECKPOINT_COST = 0.02  # of the time of training
 _GRACE_SECONDS = 5  # for a step to end before another interrupt stops it in the middle
 
 # The arguments are checked once, before the first step.
@@ -50,6 +60,7 @@ def gradient_descent(
     iterations: int = 500,
     learning_rate: float = 0.10,
     report_every: int = 10,
+    checkpoint: Path | str | None = None,
     progress: bool = True,
 ) -> tuple[Network, "pd.DataFrame"]:
     """Train on all the digits at once: every iteration is one step along the exact gradient.
@@ -68,6 +79,8 @@ def gradient_descent(
         The factor of the gradient in each step.
     report_every : int
         Iterations from one row of the history to the next.
+    checkpoint : path, optional
+        A file to go on from; see `train`.
     progress : bool
         Whether to show how training goes.
 
@@ -85,6 +98,8 @@ def gradient_descent(
         When the loss or a parameter is no longer finite.
     TrainingInterrupted
         When interrupted from the keyboard.
+    CheckpointError
+        If the file is not a checkpoint of this run.
     TypeError, ValueError
         If X, Y and the network do not fit each other, or a number is out of range.
     """
@@ -92,9 +107,21 @@ def gradient_descent(
     checks.check_count("report_every", report_every)
     checks.check_number("learning_rate", learning_rate, above=0)
     checks.check_flag("progress", progress)
+    checks.check_path("checkpoint", checkpoint)
     checks.check_digits(network, X, Y)
     X = _as_parameters(X, network)
     run = TrainingState("iteration", _copy(network))
+    record = _Checkpoint(
+        checkpoint,
+        function=gradient_descent.__name__,
+        network=network._asdict(),
+        X=X,
+        Y=Y,
+        iterations=iterations,
+        learning_rate=learning_rate,
+        report_every=report_every,
+    )
+    record.resume(run)
 
     def propagate(rows: slice) -> tuple[Floats, Gradients]:
         activations = forward(run.network, X[rows])
@@ -102,19 +129,22 @@ def gradient_descent(
         return activations[-1], gradients
 
     with _running(run, iterations, progress) as (report, stop_if_interrupted):
-        while True:
+        while not run.finished:
             stop_if_interrupted()
             P, gradients = _mean_over_slices(propagate, len(Y))
             # If a probability is not finite, neither is the gradient of the output biases.
             run.check_finite(run.steps, learning_rate, gradients.db[-1])
-            if run.steps % report_every == 0 or run.steps == iterations:
+            if run.steps % report_every == 0 or run.steps >= iterations:
                 loss, accuracy = _score(P, Y)
                 report(run.steps, train_loss=loss, train_accuracy=accuracy)
-            if run.steps == iterations:
-                return run.best, run.history()
-            run.last_finite = run.network
-            run.network = run.best = update(run.network, gradients, learning_rate)
-            run.steps += 1
+            if run.steps >= iterations:
+                run.finished = True
+            else:
+                run.last_finite = run.network
+                run.network = run.best = update(run.network, gradients, learning_rate)
+                run.steps += 1
+            record.save(run)
+        return run.best, run.history()
 
 
 def train(
@@ -131,6 +161,7 @@ def train(
     augment: Augment | None = None,
     validation: tuple[Floats, Integers] | None = None,
     patience: int | None = None,
+    checkpoint: Path | str | None = None,
     progress: bool = True,
 ) -> tuple[Network, "pd.DataFrame"]:
     """Train in mini-batches: every step follows the gradient over a few random digits.
@@ -166,6 +197,11 @@ def train(
         Early stopping: stop when the validation loss has reached no new minimum for this many
         epochs, and return the network from the epoch of the minimum. Default: train for all
         epochs, and return the last network.
+    checkpoint : path, optional
+        A file that the run is written down in after an epoch, as often as that takes 2% of the
+        time, and at the end. Called again with the same arguments, after a crash or an interrupt,
+        training goes on from there and ends in the same bits, or returns the result if it had
+        ended. For the same randomness, pass a seed or a generator that has not been used.
     progress : bool
         Whether to show how training goes.
 
@@ -185,6 +221,11 @@ def train(
         When a loss or a parameter is no longer finite.
     TrainingInterrupted
         When interrupted from the keyboard.
+    CheckpointError
+        If the file is not a checkpoint of this run; it stays as it is.
+    OSError
+        If the checkpoint cannot be written; if that happens later on, a warning says so, and
+        training goes on.
     TypeError, ValueError
         If X, Y and the network do not fit each other, a number is out of range, neither or both of
         learning_rate and optimizer are given, augment returns something else, or there is patience
@@ -192,12 +233,29 @@ def train(
     """
     optimizer = _resolve_optimizer(optimizer, learning_rate)
     checks.check_flag("progress", progress)
+    checks.check_path("checkpoint", checkpoint)
     _check_training(network, X, Y, epochs, batch_size, dropout, augment, validation, patience)
     X = _as_parameters(X, network)
     if validation is not None:
         validation = _as_parameters(validation[0], network), validation[1]
     rng = np.random.default_rng(rng)
     run = TrainingState("epoch", _copy(network), optimizer, rng)
+    record = _Checkpoint(
+        checkpoint,
+        function=train.__name__,
+        network=network._asdict(),
+        X=X,
+        Y=Y,
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        rng={"state": rng.bit_generator.state, "seed": run.seed},
+        dropout=dropout,
+        augment=augment,
+        validation=validation,
+        patience=patience,
+    )
+    record.resume(run)
     total_steps = epochs * math.ceil(len(Y) / batch_size)
     is_noisy = dropout > 0 or augment is not None
     buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
@@ -210,7 +268,7 @@ def train(
         return activations[-1], gradients
 
     with _running(run, epochs, progress) as (report, stop_if_interrupted):
-        while run.epoch < epochs:
+        while not run.finished:
             answers = []
             for batch in batches(len(Y), batch_size, rng=rng):
                 stop_if_interrupted()
@@ -228,8 +286,10 @@ def train(
             run.check_finite(run.epoch, optimizer.learning_rate, np.array(list(figures.values())))
             report(run.epoch, **figures)
             run.keep(None if patience is None else figures["validation_loss"])
-            if patience is not None and run.epoch - run.best_epoch >= patience:
-                break
+            run.finished = run.epoch >= epochs or (
+                patience is not None and run.epoch - run.best_epoch >= patience
+            )
+            record.save(run)
         return run.best, run.history()
 
 
@@ -261,6 +321,11 @@ class TrainingState:
         What training would return if it ended now.
     best_loss, best_epoch : float, int
         With early stopping, the lowest validation loss so far, and its epoch.
+    finished : bool
+        Whether training has ended.
+    started : float
+        When it started, in seconds on the clock of `time.perf_counter`; if it was taken up again,
+        as long ago as it has run.
     """
 
     unit: str
@@ -276,6 +341,8 @@ class TrainingState:
     best: Network = field(init=False)
     best_loss: float = math.inf
     best_epoch: int = 0
+    finished: bool = False
+    started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
         self.last_finite = self.best = _copy(self.network)
@@ -316,6 +383,109 @@ class TrainingState:
         elif validation_loss < self.best_loss:
             self.best, self.best_loss = self.last_finite, validation_loss
             self.best_epoch = self.epoch
+
+    def arrays(self) -> dict[str, Floats]:
+        """Name all of the arrays: views, so that they can be filled as well."""
+        arrays = parameter_arrays(self.network)
+        for i, moment in enumerate(self.moments):
+            arrays |= parameter_arrays(moment, f"moment{i}_")
+        return arrays | parameter_arrays(self.best, "best_")
+
+    def facts(self) -> dict[str, Any]:
+        """Gather the rest of the state, in what JSON can hold."""
+        return {
+            "epoch": self.epoch,
+            "steps": self.steps,
+            "rows": self.rows,
+            "best_loss": self.best_loss if self.best_epoch else None,
+            "best_epoch": self.best_epoch,
+            "finished": self.finished,
+            "rng": None if self.rng is None else self.rng.bit_generator.state,
+            "seconds": time.perf_counter() - self.started,
+        }
+
+    def restore(self, facts: Any, arrays: Mapping[str, Array]) -> None:
+        """Take up the state that ``facts`` and ``arrays`` have written down.
+
+        Raises
+        ------
+        ValueError
+            If they are not the state of such a run.
+        """
+        own = self.arrays()
+        if {name: (a.shape, a.dtype) for name, a in own.items()} != {
+            name: (a.shape, a.dtype) for name, a in arrays.items()
+        } or not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("its arrays are not those of this run")
+        rows, counts = facts["rows"], [facts["epoch"], facts["steps"], facts["best_epoch"]]
+        best_loss = facts["best_loss"] if facts["best_epoch"] else math.inf
+        figures = [facts["seconds"], *(n for row in rows for n in row.values()), best_loss]
+        if (
+            not isinstance(rows, list)
+            or not all(type(n) is int and 0 <= n < 2**53 for n in counts)
+            or not all(type(n) in (int, float) for n in figures)
+            or not all(math.isfinite(n) for n in figures[:-1])
+            or any(row.keys() != rows[0].keys() or self.unit not in row for row in rows)
+            or type(facts["finished"]) is not bool
+        ):
+            raise ValueError("its figures are not those of this run")
+        if self.rng is not None:
+            self.rng.bit_generator.state = facts["rng"]
+        for name, array in own.items():
+            array[...] = arrays[name]
+        self.epoch, self.steps, self.best_epoch = counts
+        self.rows, self.best_loss, self.finished = rows, best_loss, facts["finished"]
+        self.last_finite = _copy(self.network)
+        self.started = time.perf_counter() - facts["seconds"]
+
+
+class _Checkpoint:
+    """The file that a run is written down in; without a path, it does nothing."""
+
+    def __init__(self, path: Path | str | None, **arguments: Any) -> None:
+        self._path = None if path is None else Path(path)
+        self._arguments = {} if path is None else describe(arguments)
+        self._due = 0.0
+
+    def resume(self, run: TrainingState) -> None:
+        """Go on from the file; if there is none, write one now, so that a bad path is found.
+
+        Raises
+        ------
+        CheckpointError
+            If it is not a checkpoint of this run.
+        OSError
+            If it cannot be written.
+        """
+        if self._path is None:
+            return
+        saved = load_checkpoint(self._path, self._arguments)
+        if saved is None:
+            self._write(self._path, run)
+            return
+        try:
+            run.restore(*saved)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self._path} should hold the state of a training run, but is damaged; delete the "
+                "file to start again"
+            ) from error
+
+    def save(self, run: TrainingState) -> None:
+        """Write the run down, if it has ended or enough time has passed."""
+        if self._path and (run.finished or time.perf_counter() >= self._due):
+            try:
+                self._write(self._path, run)
+            except OSError as error:  # hours of training are worth more than the file
+                warnings.warn(f"{error}; training goes on", RuntimeWarning, stacklevel=3)
+
+    def _write(self, path: Path, run: TrainingState) -> None:
+        start = time.perf_counter()
+        try:
+            save_checkpoint(path, self._arguments, run.facts(), run.arrays())
+        finally:
+            now = time.perf_counter()
+            self._due = now + (now - start) / _CHECKPOINT_COST
 
 
 class TrainingDiverged(ArithmeticError):
@@ -422,13 +592,15 @@ def _running(
 
     Yields two functions: one adds a row to the history, the other stops an interrupted run.
     """
-    shown = Progress(total, run.unit, shown=progress, plot=lambda: plot_history(run.history()))
+    shown = Progress(
+        total, run.unit, run.rows, shown=progress, plot=lambda: plot_history(run.history())
+    )
     interrupts = _Interrupts(lambda: (run.best, run.history()))
     with interrupts, shown, one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        start = time.perf_counter()
 
         def report(done: int, **figures: float) -> None:
-            run.rows.append({run.unit: done, **figures, "seconds": time.perf_counter() - start})
+            seconds = time.perf_counter() - run.started
+            run.rows.append({run.unit: done, **figures, "seconds": seconds})
             shown.show(run.rows[-1])
 
         yield report, interrupts.stop_if_interrupted

@@ -1,0 +1,410 @@
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mnist_nn import (
+    SGD,
+    Adam,
+    CheckpointError,
+    Network,
+    TrainingInterrupted,
+    cosine,
+    deform,
+    gradient_descent,
+    init_params,
+    load_model,
+    save_model,
+    storage,
+    train,
+    training,
+)
+
+RNG = np.random.default_rng(0)
+X = RNG.random((600, 784), np.float32)
+Y = RNG.integers(0, 10, 600)
+START = init_params([784, 30, 10], rng=0)
+
+BASE: dict[str, Any] = {"epochs": 60, "batch_size": 50, "rng": 0, "progress": False}
+RUNS: dict[str, dict[str, Any]] = {
+    "sgd": BASE | {"learning_rate": 0.1},
+    "momentum": BASE | {"optimizer": SGD(0.03, momentum=0.9, weight_decay=0.01)},
+    "adam": BASE | {"optimizer": Adam(0.001), "dropout": 0.3},
+    "augment": BASE | {"learning_rate": 0.1, "epochs": 15, "augment": partial(deform, shear=0)},
+    "schedule": BASE | {"optimizer": SGD(0.1, schedule=partial(cosine, warm_up=0.2))},
+    "patience": BASE | {"learning_rate": 0.1, "validation": (X[:100], Y[100:200]), "patience": 55},
+    "generator": BASE | {"learning_rate": 0.1, "rng": "MT19937"},
+    "gradient_descent": {"iterations": 300, "learning_rate": 0.1, "progress": False},
+}
+
+Result = tuple[Network, pd.DataFrame]
+
+
+def run(kind: str, checkpoint: Path | None = None, **changes: Any) -> Result:
+    settings = RUNS[kind] | changes
+    if kind == "gradient_descent":
+        return gradient_descent(START, X, Y, checkpoint=checkpoint, **settings)
+    if settings["rng"] == "MT19937":
+        settings["rng"] = np.random.Generator(np.random.MT19937(5))
+    return train(START, X, Y, checkpoint=checkpoint, **settings)
+
+
+def assert_same(came: Result, expected: Result) -> None:
+    for a, b in zip([*came[0].w, *came[0].b], [*expected[0].w, *expected[0].b], strict=True):
+        assert a.tobytes() == b.tobytes()
+    histories = [history.drop(columns="seconds") for _, history in (came, expected)]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+
+
+@pytest.fixture
+def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write the checkpoint after every epoch, whatever that costs."""
+    monkeypatch.setattr(training, "_CHECKPOINT_COST", 1e9)
+
+
+CHILD = """
+import sys
+from pathlib import Path
+import numpy as np
+import test_checkpoint
+from mnist_nn import training, save_model
+kind, checkpoint, result = sys.argv[1:]
+training._CHECKPOINT_COST = 1  # half of the time goes into writing
+print("ready", flush=True)
+network, history = test_checkpoint.run(kind, Path(checkpoint))
+history.to_pickle(result + ".history")
+save_model(result, network)
+"""
+
+
+def start(kind: str, checkpoint: Path, result: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", CHILD, kind, str(checkpoint), str(result)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
+
+
+@pytest.mark.parametrize(
+    ("kind", "kills"),
+    [
+        *(
+            pytest.param(kind, 1, marks=pytest.mark.long)
+            for kind in ("momentum", "adam", "augment", "patience", "gradient_descent")
+        ),
+        *(pytest.param(kind, 3, marks=pytest.mark.slow) for kind in RUNS),
+    ],
+)
+def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, kind: str, kills: int) -> None:
+    """Kill it for real, at random moments of a run that takes about as long."""
+    rng, killed = np.random.default_rng([*kind.encode()]), 0
+    checkpoint, result = tmp_path / "run.npz", tmp_path / "result.npz"
+    while killed < kills:
+        with start(kind, checkpoint, result) as child:
+            time.sleep(rng.uniform(0, 0.3 / kills))
+            child.send_signal(signal.SIGKILL)
+        assert child.returncode == -signal.SIGKILL
+        killed += 1
+    with start(kind, checkpoint, result) as child:
+        pass
+    assert child.returncode == 0
+    assert_same((load_model(result), pd.read_pickle(f"{result}.history")), run(kind))
+    assert sorted(tmp_path.iterdir()) == sorted(
+        [checkpoint, result, tmp_path / "result.npz.history"]
+    )
+
+
+@pytest.mark.long
+def test_a_run_killed_in_the_middle_of_a_write(tmp_path: Path) -> None:
+    """What such a kill leaves next to the checkpoint shows that it was in the middle."""
+    checkpoint, result, caught = tmp_path / "run.npz", tmp_path / "result.npz", 0
+    while caught < 3:
+        with start("patience", checkpoint, result) as child:
+            while len(list(tmp_path.glob(".run.npz.*"))) < 1 and child.poll() is None:
+                pass
+            child.kill()
+        assert child.returncode == -signal.SIGKILL
+        caught += len(list(tmp_path.glob(".run.npz.*")))
+    with start("patience", checkpoint, result) as child:
+        pass
+    assert_same((load_model(result), pd.read_pickle(f"{result}.history")), run("patience"))
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.usefixtures("every_epoch")
+@pytest.mark.parametrize("kind", RUNS)
+def test_an_interrupted_run_goes_on(tmp_path: Path, kind: str) -> None:
+    """Interrupt it twice by a signal, as a notebook does."""
+    checkpoint, calls = tmp_path / "run.npz", 0
+    original = training.save_checkpoint
+
+    def save_and_interrupt(*args: Any) -> None:
+        nonlocal calls
+        original(*args)
+        calls += 1
+        if calls in (3, 9):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "save_checkpoint", save_and_interrupt)
+        for rows in ((2, 1), (8, 1)):
+            with pytest.raises(TrainingInterrupted) as caught:
+                run(kind, checkpoint)
+            assert len(caught.value.history) == rows[kind == "gradient_descent"]
+        assert_same(run(kind, checkpoint), run(kind))
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_finished_run_is_returned_at_once(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run(kind, tmp_path / "run.npz")
+    assert_same(expected, run(kind))
+    before = (tmp_path / "run.npz").read_bytes()
+    monkeypatch.setattr(training, "_mean_over_slices", None)  # no step is taken
+    came = run(kind, tmp_path / "run.npz")
+    assert_same(came, expected)
+    assert came[1]["seconds"].tolist() == expected[1]["seconds"].tolist()
+    assert (tmp_path / "run.npz").read_bytes() == before
+
+
+@pytest.mark.usefixtures("every_epoch")
+def test_seconds_go_on(tmp_path: Path) -> None:
+    original = training.save_checkpoint
+
+    def interrupt(*args: Any) -> None:
+        original(*args)
+        if args[2]["epoch"] == 5:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "save_checkpoint", interrupt)
+        with pytest.raises(TrainingInterrupted):
+            run("sgd", tmp_path / "run.npz")
+    time.sleep(0.5)  # the time between the runs is not counted
+    start = time.perf_counter()
+    _, history = run("sgd", tmp_path / "run.npz")
+    assert history["seconds"].is_monotonic_increasing
+    assert 0 < history["seconds"][5] < history["seconds"][6] < history["seconds"][5] + 0.4
+    assert history["seconds"].iloc[-1] < history["seconds"][5] + time.perf_counter() - start
+
+
+CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "learning_rate": ("optimizer.learning_rate (0.1 there, 0.2 here)", {"learning_rate": 0.2}),
+    "optimizer": ("optimizer.kind (SGD there, Adam here)", {"optimizer": Adam(0.1)}),
+    "momentum": ("optimizer.momentum (0.0 there, 0.9 here)", {"optimizer": SGD(0.1, momentum=0.9)}),
+    "schedule": ("optimizer.schedule.name", {"optimizer": SGD(0.1, schedule=cosine)}),
+    "epochs": ("epochs (60 there, 61 here)", {"epochs": 61}),
+    "batch_size": ("batch_size (50 there, 51 here)", {"batch_size": 51}),
+    "rng": ("rng.state", {"rng": 1}),
+    "dropout": ("dropout (0.0 there, 0.1 here)", {"dropout": 0.1}),
+    "augment": ("augment.name (nothing there, deform here)", {"augment": deform}),
+    "validation": ("validation", {"validation": (X, Y)}),
+    "patience": ("patience (nothing there, 3 here)", {"validation": (X, Y), "patience": 3}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_other_arguments_are_refused(tmp_path: Path, name: str) -> None:
+    said, changes = CHANGES[name]
+    run("sgd", tmp_path / "run.npz")
+    before = (tmp_path / "run.npz").read_bytes()
+    settings = {} if "optimizer" not in changes else {"learning_rate": None}
+    with pytest.raises(CheckpointError) as caught:
+        run("sgd", tmp_path / "run.npz", **settings, **changes)
+    assert str(tmp_path / "run.npz") in str(caught.value)
+    assert said in str(caught.value)
+    assert "delete the file to start again" in str(caught.value)
+    assert (tmp_path / "run.npz").read_bytes() == before
+
+
+def test_every_argument_is_among_them() -> None:
+    parameters = set(inspect.signature(train).parameters) - {"network", "X", "Y"}
+    assert parameters - {"checkpoint", "progress"} == CHANGES.keys() - {"momentum", "schedule"}
+
+
+def test_other_data_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    run("sgd", path)
+    settings = RUNS["sgd"]
+    other_X, other_Y = X.copy(), Y.copy()
+    other_X[7, 7] += 0.1
+    other_Y[7] = (other_Y[7] + 1) % 10
+    other = init_params([784, 30, 10], rng=1)
+    for said, arguments in [
+        ("X", (START, other_X, Y)),
+        ("Y", (START, X, other_Y)),
+        ("network.w", (other, X, Y)),
+        ("network.activation", (START._replace(activation="sigmoid"), X, Y)),
+    ]:
+        with pytest.raises(CheckpointError, match=rf"differs in {said} \("):
+            train(*arguments, checkpoint=path, **settings)
+    with pytest.raises(CheckpointError, match="differs in function"):
+        gradient_descent(START, X, Y, checkpoint=path)
+
+
+@pytest.mark.parametrize(("package", "old"), [("mnist_nn", "0.0.1"), ("numpy", "1.0")])
+def test_other_versions_are_refused(tmp_path: Path, package: str, old: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        versions = storage._versions() | {package: old}
+        patch.setattr(storage, "_versions", lambda: versions)
+        run("sgd", tmp_path / "run.npz")
+    with pytest.raises(CheckpointError, match=rf"{package} \({old} there"):
+        run("sgd", tmp_path / "run.npz")
+
+
+def test_a_function_that_has_changed_is_refused(tmp_path: Path) -> None:
+    functions = []
+    for factor in (1, 2):
+        source = tmp_path / f"ideas{factor}.py"
+        source.write_text(f"def brighter(X, rng):\n    return X * {factor}\n")
+        namespace: dict[str, Any] = {}
+        exec(compile(source.read_text(), source, "exec"), namespace)
+        functions.append(namespace["brighter"])
+    run("sgd", tmp_path / "run.npz", augment=functions[0])
+    with pytest.raises(CheckpointError, match=r"differs in augment.source"):
+        run("sgd", tmp_path / "run.npz", augment=functions[1])
+
+
+class Noise:
+    def __init__(self, strength: float) -> None:
+        self.strength = strength
+
+    def __call__(self, X: Any, rng: Any) -> Any:
+        return X + self.strength * rng.random(X.shape, np.float32)
+
+
+def test_a_function_with_settings_of_its_own(tmp_path: Path) -> None:
+    first = run("sgd", tmp_path / "run.npz", augment=Noise(0.1))
+    assert_same(run("sgd", tmp_path / "run.npz", augment=Noise(0.1)), first)
+    with pytest.raises(CheckpointError, match=r"augment.strength \(0.1 there, 0.2 here\)"):
+        run("sgd", tmp_path / "run.npz", augment=Noise(0.2))
+
+
+def test_equal_arguments_of_other_types_are_the_same(tmp_path: Path) -> None:
+    first = run("sgd", tmp_path / "run.npz")
+    other = run("sgd", tmp_path / "run.npz", learning_rate=np.float64(0.1), epochs=np.int64(60))
+    assert_same(other, first)
+
+
+def test_a_generator_in_use_is_not_the_same(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    run("sgd", tmp_path / "run.npz", rng=rng)
+    with pytest.raises(CheckpointError, match=r"rng\.state"):
+        run("sgd", tmp_path / "run.npz", rng=rng)
+
+
+def test_something_else_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    save_model(path, START)
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError, match="something else, such as a model"):
+        run("sgd", path)
+    assert path.read_bytes() == before
+    path.write_bytes(before[:-9])
+    with pytest.raises(CheckpointError, match="not a whole one"):
+        run("sgd", path)
+    with pytest.raises(CheckpointError, match="it is a folder"):
+        run("sgd", tmp_path)
+    with pytest.raises(TypeError, match="checkpoint must be the path"):
+        run("sgd", 5)  # type: ignore[arg-type]
+
+
+def test_a_place_that_cannot_be_written_is_noticed_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(training, "_mean_over_slices", None)
+    with pytest.raises(OSError, match="could not be written"):
+        run("sgd", tmp_path / "file" / "run.npz")
+
+
+@pytest.mark.usefixtures("every_epoch")
+def test_a_disk_that_fills_up_does_not_end_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = np.savez, 0
+
+    def full(*args: Any, **arrays: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 3:
+            raise OSError(28, "No space left on device")
+        original(*args, **arrays)
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.warns(RuntimeWarning, match=r"No space left.*; training goes on") as warned:
+        came = run("sgd", tmp_path / "run.npz")
+    assert warned[0].filename == __file__
+    monkeypatch.undo()
+    assert_same(came, run("sgd"))
+    assert_same(run("sgd", tmp_path / "run.npz"), came)  # goes on from the second epoch
+
+
+def test_writing_takes_its_share_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With writes of 20 ms, a second of training has time for one; the first and last are extra."""
+    written = []
+
+    def slow(*args: Any) -> None:
+        written.append(args[2]["epoch"])
+        time.sleep(0.02)
+
+    def step(X: Any, rng: Any) -> Any:  # noqa: ARG001
+        time.sleep(0.002)
+        return X
+
+    monkeypatch.setattr(training, "save_checkpoint", slow)
+    run("sgd", tmp_path / "run.npz", augment=step, epochs=100)
+    assert written[0] == 0
+    assert written[-1] == 100
+    assert 1 <= len(written[1:-1]) <= 3
+
+
+def damaged(path: Path, **changes: Any) -> None:
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    card = json.loads(str(content["card"]))
+    for name, value in changes.items():
+        if name in content:
+            content[name] = value
+        else:
+            card["state"][name] = value
+    content["card"] = np.array(json.dumps(card))
+    np.savez(path, **content)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"epoch": value} for value in (-1, 1.5, "3", None, True, [], 10**400)),
+        *({"rows": value} for value in (None, 5, "rows", {}, [1], [{}], [{"epoch": 1}, {"a": 2}])),
+        *({"rows": [{"epoch": value}]} for value in ("1", None, [1], 10**400)),
+        *({"best_loss": value, "best_epoch": 1} for value in (None, "1", [])),
+        *({"seconds": value} for value in (None, "1")),
+        *({"finished": value} for value in (0, None, "no")),
+        *({"rng": value} for value in (None, {}, 5, {"bit_generator": "PCG64", "state": 1})),
+        {"w0": np.full((784, 30), np.nan, "f4")},
+        {"w0": np.zeros((784, 30), "f8")},
+        {"w0": np.zeros((784, 31), "f4")},
+        {"b1": np.zeros(3, "f4")},
+    ],
+    ids=lambda changes: f"{next(iter(changes))}-{next(iter(changes.values()))!r}"[:40],
+)
+def test_a_damaged_state_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = tmp_path / "run.npz"
+    run("patience", path, epochs=2)
+    damaged(path, **changes)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        run("patience", path, epochs=2)
