@@ -92,6 +92,11 @@ def gradient_descent(
         ``train_loss``, ``train_accuracy`` and ``seconds`` after ``iteration`` steps (the index),
         from 0 to ``iterations``.
 
+    Warns
+    -----
+    RuntimeWarning
+        If the loss ends where equal guesses have it, or above.
+
     Raises
     ------
     TrainingDiverged
@@ -144,6 +149,7 @@ def gradient_descent(
                 run.network = run.best = update(run.network, gradients, learning_rate)
                 run.steps += 1
             record.save(run)
+        run.warn_if_nothing_was_learned()
         return run.best, run.history()
 
 
@@ -215,6 +221,12 @@ def train(
         ``validation_loss`` and ``validation_accuracy`` at the end of the epoch, if there is
         validation; ``seconds`` since the start.
 
+    Warns
+    -----
+    RuntimeWarning
+        If the loss ends where equal guesses have it, or above; or if the checkpoint cannot be
+        written, which does not end the training.
+
     Raises
     ------
     TrainingDiverged
@@ -224,8 +236,7 @@ def train(
     CheckpointError
         If the file is not a checkpoint of this run; it stays as it is.
     OSError
-        If the checkpoint cannot be written; if that happens later on, a warning says so, and
-        training goes on.
+        If the checkpoint cannot be written before the first step.
     TypeError, ValueError
         If X, Y and the network do not fit each other, a number is out of range, neither or both of
         learning_rate and optimizer are given, augment returns something else, or there is patience
@@ -280,16 +291,20 @@ def train(
             loss, accuracy = _score(probabilities, Y[order])
             figures = {"train_loss": loss, "train_accuracy": accuracy}
             if validation is not None:
-                loss, accuracy = _score(predict_proba(run.network, validation[0]), validation[1])
+                P = predict_proba.unchecked(run.network, validation[0])
+                loss, accuracy = _score(P, validation[1])
                 figures |= {"validation_loss": loss, "validation_accuracy": accuracy}
             run.epoch += 1
-            run.check_finite(run.epoch, optimizer.learning_rate, np.array(list(figures.values())))
+            # The losses of training are those before each step: some digits tell after the last.
+            P = forward(run.network, X[:16])[-1]
+            run.check_finite(run.epoch, optimizer.learning_rate, np.append(P, [*figures.values()]))
             report(run.epoch, **figures)
             run.keep(None if patience is None else figures["validation_loss"])
             run.finished = run.epoch >= epochs or (
                 patience is not None and run.epoch - run.best_epoch >= patience
             )
             record.save(run)
+        run.warn_if_nothing_was_learned()
         return run.best, run.history()
 
 
@@ -383,6 +398,20 @@ class TrainingState:
         elif validation_loss < self.best_loss:
             self.best, self.best_loss = self.last_finite, validation_loss
             self.best_epoch = self.epoch
+
+    def warn_if_nothing_was_learned(self) -> None:
+        """Warn if the result is no better than equal guesses, whose loss is log(classes)."""
+        row = self.rows[-1] if self.rows else {}
+        loss = min(self.best_loss, row.get("validation_loss", row.get("train_loss", 0)))
+        guessing = math.log(len(self.best.b[-1]))
+        if loss >= guessing > 0:
+            warnings.warn(
+                f"training ended with a loss of {loss:.3g}, and equal guesses have {guessing:.3g}: "
+                "nothing was learned; try a tenth of the learning rate or more steps, and look "
+                "whether the pixels range from 0 to 1 and the labels belong to them",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
     def arrays(self) -> dict[str, Floats]:
         """Name all of the arrays: views, so that they can be filled as well."""

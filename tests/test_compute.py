@@ -382,6 +382,7 @@ def test_threads_take_over_errstate() -> None:
         map_slices(divide, 2 * BLOCK)
 
 
+@pytest.mark.filterwarnings("ignore:training ended with a loss")  # of random labels
 def test_number_of_cores_does_not_change_the_result() -> None:
     rng = np.random.default_rng(0)
     X = rng.random((3 * BLOCK + 11, 50), np.float32)

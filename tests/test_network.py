@@ -206,6 +206,7 @@ def test_matmul_in_pieces_is_the_product(shape, why) -> None:
             np.testing.assert_allclose(product, expected, rtol=1e-11, atol=1e-11, err_msg=why)
 
 
+@pytest.mark.filterwarnings("ignore:training ended with a loss")  # of random labels
 def test_weights_of_a_neuron_lie_side_by_side_in_memory() -> None:
     network, X, Y = small_case([6, 5, 4], "relu")
     start = init_params([6, 5, 4], rng=0)

@@ -35,7 +35,7 @@ clock.perf_counter()
 
 
 def test_a_terminal_gets_a_bar_on_standard_error_only(capfd: pytest.CaptureFixture[str]) -> None:
-    gradient_descent(init_params([3, 3], rng=0), X, Y, iterations=20)
+    gradient_descent(init_params([3, 3], rng=0), X, Y, iterations=20, learning_rate=1)
     shown = capfd.readouterr()
     assert shown.out == ""
     last = shown.err.rstrip().split("\r")[-1]
@@ -46,8 +46,8 @@ def test_a_terminal_gets_a_bar_on_standard_error_only(capfd: pytest.CaptureFixtu
 
 def test_nothing_is_shown_without_progress(capfd: pytest.CaptureFixture[str]) -> None:
     network = init_params([3, 3], rng=0)
-    gradient_descent(network, X, Y, iterations=20, progress=False)
-    train(network, X, Y, epochs=2, batch_size=3, learning_rate=1.0, rng=0, progress=False)
+    gradient_descent(network, X, Y, iterations=20, learning_rate=1, progress=False)
+    train(network, X, Y, epochs=20, batch_size=3, learning_rate=1.0, rng=0, progress=False)
     assert capfd.readouterr() == ("", "")
 
 

@@ -227,6 +227,20 @@ def test_networks_that_could_not_be_loaded_are_not_saved(
     assert_identical(load_model(tmp_path / "model.npz"), NETWORK)
 
 
+@pytest.mark.parametrize("size", [1e38, 3e30])
+def test_a_network_whose_scores_overflow_is_neither_saved_nor_loaded(
+    tmp_path: Path, size: float
+) -> None:
+    """Its parameters are finite, and its answers would be NaN."""
+    path = tmp_path / "model.npz"
+    w = [(w * np.float32(size)).clip(-3e38, 3e38) for w in NETWORK.w]
+    useless = NETWORK._replace(w=w, activation="relu")
+    with pytest.raises(ModelError, match="scores that are finite"):
+        save_model(path, useless)
+    path.write_bytes(archive(CARD | {"activation": "relu"}, w0=w[0], w1=w[1]))
+    assert "scores that are finite" in refusal(path)
+
+
 # What is refused
 
 

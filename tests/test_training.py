@@ -14,6 +14,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from mnist_nn import (
+    MNIST,
     SGD,
     Adam,
     TrainingDiverged,
@@ -29,6 +30,9 @@ from mnist_nn import (
     train,
     training,
 )
+
+# Most runs here take few steps on random labels, which teach nothing.
+pytestmark = pytest.mark.filterwarnings("ignore:training ended with a loss")
 
 
 @pytest.fixture
@@ -318,6 +322,48 @@ def test_validation_is_only_looked_at(blobs) -> None:
     assert all((a == b).all() for a, b in zip(without.w, beside.w, strict=True))
     expected = get_accuracy(make_predictions(beside, other[0]), other[1])
     assert history["validation_accuracy"].iloc[-1] == expected
+
+
+def test_a_run_that_learns_nothing_says_so_once(mnist: MNIST) -> None:
+    X, Y = mnist.train_X[:2000], mnist.train_Y[:2000]
+    network = init_params([784, 64, 32, 10], "sigmoid", rng=0)
+    settings = {"epochs": 3, "batch_size": 100, "rng": 0, "progress": False}
+    for rate, validation, patience in [(50, None, None), (50, (X, Y), None), (50, (X, Y), 3)]:
+        with pytest.warns(RuntimeWarning, match=r"equal guesses have 2\.3:") as warned:
+            train(
+                *(network, X, Y),
+                **settings,
+                learning_rate=rate,
+                validation=validation,
+                patience=patience,
+            )
+        assert [warning.filename for warning in warned] == [__file__]
+    with pytest.warns(RuntimeWarning, match="nothing was learned"):
+        gradient_descent(network, X, Y, learning_rate=50, iterations=10, progress=False)
+
+
+@pytest.mark.filterwarnings("error:training ended")
+def test_a_run_that_learns_something_does_not_complain(mnist: MNIST) -> None:
+    X, Y = mnist.train_X[:2000], mnist.train_Y[:2000]
+    network = init_params([784, 64, 32, 10], "sigmoid", rng=0)
+    # The loss at the best epoch counts, not that of the last.
+    settings = {"batch_size": 100, "rng": 0, "progress": False}
+    train(network, X, Y, epochs=3, learning_rate=1, **settings)
+    gradient_descent(network, X, Y, learning_rate=0.5, iterations=30, progress=False)
+    one = np.zeros_like(Y)
+    gradient_descent(init_params([784, 1], rng=0), X, one, iterations=1, progress=False)
+
+
+def test_no_network_is_returned_that_cannot_be_used(mnist: MNIST) -> None:
+    """One step leaves finite weights that are so large that every score overflows."""
+    X, Y = mnist.train_X[:64], mnist.train_Y[:64]
+    network = init_params([784, 20, 10], rng=0)
+    settings = {"epochs": 1, "batch_size": 64, "rng": 0, "progress": False}
+    with pytest.raises(TrainingDiverged) as caught:
+        train(network, X, Y, learning_rate=1e30, **settings)
+    assert all(np.isfinite(A).all() for A in forward_prop(caught.value.network, X))
+    with pytest.raises(TrainingDiverged):
+        gradient_descent(network, X, Y, iterations=1, learning_rate=1e30, progress=False)
 
 
 @pytest.mark.parametrize("with_validation", [False, True])
