@@ -16,6 +16,7 @@ from mnist_nn.network import *
 from mnist_nn.optimizers import *
 from mnist_nn.plots import *
 from mnist_nn.preparation import *
+from mnist_nn.reproduction import *
 from mnist_nn.storage import *
 from mnist_nn.training import *
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mnist_nn.checks import Array, Floats, check_flag, check_network
-from mnist_nn.environment import version
+from mnist_nn.environment import environment, version
 from mnist_nn.files import UnreadableError, read_arrays, replacing
 from mnist_nn.network import Gradients, Network, forward_prop
 
@@ -71,8 +71,9 @@ def save_model(
     network : Network
     facts : mapping, optional
         What else the card should say, such as ``{"seed": 0, "test_accuracy": 0.97}``: names, and
-        anything that JSON can hold. The version of the format, the layers, the activation and
-        NumPy's version are always on it.
+        anything that JSON can hold; an optimizer or a function is described. The version of the
+        format, the layers, the activation and the `environment` are always on it. With those that
+        `reproduce` knows, it can train the network again.
     half_precision : bool
         True stores the parameters in half precision, float16: half the bytes of float32, and three
         digits of each number. `load_model` returns them as float32, in which NumPy is faster.
@@ -99,7 +100,7 @@ def save_model(
         "format": _FORMAT,
         "neuron_layers": network.neuron_layers,
         "activation": network.activation,
-        "numpy": np.__version__,
+        "environment": environment(),
     }
     if taken := card.keys() & facts.keys():
         raise TypeError(f"{sorted(taken)} are always on the card; leave them out of the facts")
@@ -330,6 +331,8 @@ def _check(network: Network, path: Path) -> None:
 def _from_numpy(fact: Any) -> Any:
     if isinstance(fact, np.generic | np.ndarray):
         return fact.tolist()
+    if inspect.isfunction(fact) or (is_dataclass(fact) and not isinstance(fact, type)):
+        return describe(fact)
     raise TypeError(
         f"the card is JSON, which cannot hold {fact!r}; make it a number, text, list or dict"
     )

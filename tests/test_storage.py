@@ -13,6 +13,7 @@ import pytest
 from formats import npy
 
 from mnist_nn import ModelError, Network, load_model, model_card, save_model
+from mnist_nn.environment import environment
 
 
 def make_network(layers: list[int], activation: Any = "sigmoid", dtype: Any = "f4") -> Network:
@@ -24,7 +25,12 @@ def make_network(layers: list[int], activation: Any = "sigmoid", dtype: Any = "f
 
 
 NETWORK = make_network([6, 4, 3])
-CARD = {"format": 1, "neuron_layers": [6, 4, 3], "activation": "sigmoid", "numpy": np.__version__}
+CARD = {
+    "format": 1,
+    "neuron_layers": [6, 4, 3],
+    "activation": "sigmoid",
+    "environment": environment(),
+}
 ARRAYS = {"w0": NETWORK.w[0], "b0": NETWORK.b[0], "w1": NETWORK.w[1], "b1": NETWORK.b[1]}
 
 
