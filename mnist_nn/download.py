@@ -19,8 +19,9 @@ from functools import partial, partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mnist_nn.checks import check_choice, check_flag
+from mnist_nn.checks import check_choice, check_flag, check_path
 from mnist_nn.data import DATA_DIR, DataError, load_mnist
+from mnist_nn.files import replacing
 from mnist_nn.progress import Progress
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ IDX_SHA256 = {
 
 # Approximate download sizes; the progress may end slightly above or below them.
 _IDX_MEGABYTES, _CSV_MEGABYTES = 12, 16
+
+_MOST_BYTES = 2**27  # of a file; the largest has 110 MB
 
 # The longest Retry-After that is worth waiting for.
 _MAX_WAIT_SECONDS = 60.0
@@ -98,6 +101,7 @@ def download_mnist(
     """
     check_flag("force", force)
     check_choice("source", source, ("auto", "kaggle", "mirror"))
+    check_path("data_dir", data_dir)
     folder = DATA_DIR if data_dir is None else Path(data_dir)
     names = {"kaggle": CSV_NAMES, "mirror": [f"{name}.gz" for name in IDX_SHA256]}.get(source)
     if not force and _is_intact(folder) and (names is None or _is_intact(folder, names)):
@@ -112,7 +116,7 @@ def download_mnist(
         for name, fetch in ways.items():
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
+                with tempfile.TemporaryDirectory(prefix="mnist_nn-") as temporary:
                     fetch(Path(temporary))
                     load_mnist(temporary)
                     _move_in(Path(temporary), folder)
@@ -152,8 +156,8 @@ def _move_in(temporary: Path, folder: Path) -> None:
             target, old = folder / file.name, kept / file.name
             if target.is_file():
                 shutil.copy2(target, old)
-            file.replace(target)
-            undo.callback(old.replace, target) if old.exists() else undo.callback(target.unlink)
+            _copy(file, target)
+            undo.callback(_copy, old, target) if old.exists() else undo.callback(target.unlink)
         undo.pop_all()
     if not _is_intact(folder):
         # Damaged IDX files would be read in preference to the new CSV files.
@@ -161,6 +165,11 @@ def _move_in(temporary: Path, folder: Path) -> None:
             for damaged in (folder / name, folder / f"{name}.gz"):
                 if damaged.exists():
                     damaged.replace(damaged.with_name(f"{damaged.name}.damaged"))
+
+
+def _copy(file: Path, target: Path) -> None:
+    with file.open("rb") as source, replacing(target) as output:
+        shutil.copyfileobj(source, output)
 
 
 def _from_mirror(mirror: str) -> Callable[[Path], None]:
@@ -197,6 +206,9 @@ def _fetch_from_kaggle(folder: Path) -> None:
     with zipfile.ZipFile(archive) as members:
         # Only these two names are extracted, so a "../" in another can do no harm.
         for name in CSV_NAMES:
+            size = members.getinfo(name).file_size
+            if size > _MOST_BYTES:
+                raise DataError(f"{name} should have at most {_MOST_BYTES} bytes, but has {size}")
             members.extract(name, folder)
     archive.unlink()
 
@@ -326,6 +338,8 @@ def _save(response: "requests.Response", file: Path, progress: Progress, before:
     with response, file.open("wb") as output:
         for chunk in response.iter_content(1 << 18):
             output.write(chunk)
+            if output.tell() > _MOST_BYTES:
+                raise DataError(f"a file should have at most {_MOST_BYTES} bytes, but has more")
             progress.show({"MB": math.ceil((before + output.tell()) / 1e6)})
 
 
@@ -349,5 +363,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, DataError):
         return f"the download is not MNIST: {error}"
     if isinstance(error, OSError):
-        return f"the files could not be written ({error.strerror or type(error).__name__})"
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        return f"the files could not be written ({cause.strerror or type(error).__name__})"
     return f"the client failed ({type(error).__name__})"

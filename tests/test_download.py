@@ -699,6 +699,8 @@ ONE_PIXEL = TRAIN_CSV.replace(b",7,", b",8,", 1)
         (Answer(zipped({f"../{name}": CSVS[name] for name in CSVS})), "not a zip", 1),
         (Answer(zipped(CSVS | {"mnist_train.csv": ONE_PIXEL})), "not MNIST.*mnist_train.csv", 1),
         (Answer(zipped(dict.fromkeys(CSVS, b""))), "not MNIST.*mnist_train.csv", 1),
+        (Answer(zipped(dict.fromkeys(CSVS, bytes(2**27 + 1)))), "at most 134217728 bytes", 1),
+        (Answer(bytes(2**27 + 1)), "at most 134217728 bytes", 1),
     ],
     ids=[
         "401",
@@ -717,6 +719,8 @@ ONE_PIXEL = TRAIN_CSV.replace(b",7,", b",8,", 1)
         "zip-outside-only",
         "one-pixel",
         "empty-csv",
+        "zip-bomb",
+        "endless",
     ],
 )
 def test_kaggle_failure(
@@ -1002,6 +1006,17 @@ def quoting(status: int = 200, *, kind: str = "application/json", missing: int =
     return answer
 
 
+def quoting_in_csv(old: bytes, new: bytes) -> Any:
+    """Answer with files that hold the key."""
+
+    def answer(asked: Asked) -> Answer:
+        key = asked.headers["Authorization"].removeprefix("Bearer ").encode()
+        train = TRAIN_CSV.replace(old, new.replace(b"KEY", key), 1)
+        return Answer(zipped(CSVS | {"mnist_train.csv": train}))
+
+    return answer
+
+
 REFUSAL = {DOWNLOAD: [quoting(401)]}
 
 
@@ -1019,6 +1034,8 @@ REFUSAL = {DOWNLOAD: [quoting(401)]}
         ("legacy", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
         ("token", {DOWNLOAD: [quoting(kind="application/zip")]}),
         ("legacy", {DOWNLOAD: [quoting(kind="application/zip")]}),
+        ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",KEY,")]}),
+        ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",7,KEY,")]}),
     ],
     ids=[
         "401",
@@ -1031,6 +1048,8 @@ REFUSAL = {DOWNLOAD: [quoting(401)]}
         "dropped-legacy",
         "not-a-zip",
         "not-a-zip-legacy",
+        "cell",
+        "extra-cell",
     ],
 )
 def test_the_key_is_seen_by_nobody(
