@@ -41,7 +41,8 @@ RECORD = MODELS_DIR / "record.npz"
 
 _FORMAT = 1
 _CHECKPOINT_FORMAT = 1
-_MOST_BYTES = 2**28  # of all the arrays of a file: 67 million numbers in float32
+_MOST_BYTES = 2**27  # of a model's arrays: 33 million numbers in float32
+_CARD_BYTES = 2**24
 
 
 class ModelError(ValueError):
@@ -104,6 +105,12 @@ def save_model(
     }
     if taken := card.keys() & facts.keys():
         raise TypeError(f"{sorted(taken)} are always on the card; leave them out of the facts")
+    size = sum(p.nbytes for p in [*network.w, *network.b])
+    if size > _MOST_BYTES:
+        raise ModelError(
+            f"{path} may hold {_MOST_BYTES:,} bytes of parameters, not {size:,}; make the network "
+            "smaller"
+        )
     _write(path, card | facts, parameter_arrays(network))
 
 
@@ -141,7 +148,7 @@ def _read(path: Path) -> tuple[Network, dict[str, Any]]:
             f"expected a model at {path}, but there is none; train one and save it there"
         )
     try:
-        card, arrays = _read_card(path)
+        card, arrays = _read_card(path, _MOST_BYTES)
     except UnreadableError as error:
         raise ModelError(
             f"{path} should be a model that save_model wrote, but {error}; train and save the "
@@ -178,18 +185,13 @@ def _read(path: Path) -> tuple[Network, dict[str, Any]]:
 
 def _write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Floats]) -> None:
     text = json.dumps(card, default=_from_numpy, allow_nan=False, indent=2)
-    total = sum(array.nbytes for array in arrays.values()) + 4 * len(text)
-    if total > _MOST_BYTES:
-        raise ModelError(
-            f"{path} may hold {_MOST_BYTES:,} bytes, not {total:,}; make the network smaller"
-        )
     with replacing(path) as file:
         np.savez(file, allow_pickle=False, card=np.array(text), **arrays)
 
 
-def _read_card(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Read a card, and the arrays that come with it."""
-    arrays = read_arrays(path, _MOST_BYTES)
+def _read_card(path: Path, most: int) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Read a card, and the arrays that come with it, of at most so many bytes."""
+    arrays = read_arrays(path, most + _CARD_BYTES)
     try:
         card = json.loads(str(arrays.pop("card")), parse_constant=_refuse)
     except (KeyError, ValueError, RecursionError) as error:
@@ -218,9 +220,17 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, arguments: Mapping[str, Any]
+    path: Path, arguments: Mapping[str, Any], most: int
 ) -> tuple[Any, dict[str, Array]] | None:
     """Read where a run was, or return None if there is no file yet.
+
+    Parameters
+    ----------
+    path : path
+    arguments : mapping
+        What this run was called with.
+    most : int
+        How many bytes its arrays may have.
 
     Raises
     ------
@@ -231,7 +241,7 @@ def load_checkpoint(
         return None
     advice = "choose another path, or delete the file to start again"
     try:
-        card, arrays = _read_card(path)
+        card, arrays = _read_card(path, most)
     except UnreadableError as error:
         raise CheckpointError(
             f"{path} should be a checkpoint that training wrote, but {error}; {advice}"
@@ -316,7 +326,7 @@ def _check(network: Network, path: Path) -> None:
         check_network(network)
         # Finite parameters may still be so large that no score is: some digits tell.
         n_in = len(network.w[0])
-        X = np.random.default_rng(0).random((16, n_in), network.w[0].dtype)
+        X = np.random.default_rng(0).random((4, n_in), network.w[0].dtype)
         X[0], X[1] = 0, 1
         with np.errstate(all="ignore"):
             if not np.isfinite(forward_prop.unchecked(network, X)[-1]).all():

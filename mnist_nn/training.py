@@ -488,7 +488,8 @@ class _Checkpoint:
         """
         if self._path is None:
             return
-        saved = load_checkpoint(self._path, self._arguments)
+        size = sum(array.nbytes for array in run.arrays().values())
+        saved = load_checkpoint(self._path, self._arguments, size)
         if saved is None:
             self._write(self._path, run)
             return

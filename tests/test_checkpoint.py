@@ -408,3 +408,46 @@ def test_a_damaged_state_is_refused(tmp_path: Path, changes: dict[str, Any]) -> 
     damaged(path, **changes)
     with pytest.raises(CheckpointError, match="is damaged"):
         run("patience", path, epochs=2)
+
+
+CELL = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_checkpoint
+from pathlib import Path
+from mnist_nn import training
+training._CHECKPOINT_COST = 1
+print("ready")
+network, history = test_checkpoint.run("patience", Path({path!r}), progress=True, epochs={epochs})
+history.to_pickle({path!r} + ".history")
+test_checkpoint.save_model({path!r} + ".model", network)
+"""
+
+
+@pytest.mark.long
+def test_an_interrupt_in_a_notebook(tmp_path: Path) -> None:
+    """Stop a cell by the kernel's interrupt, and run the same cell again in a new kernel."""
+    from jupyter_client.manager import start_new_kernel
+
+    path, epochs = tmp_path / "run.npz", 400
+    cell = CELL.format(tests=str(Path(__file__).parent), path=str(path), epochs=epochs)
+    outcomes = []
+    for interrupts in (1, 0):
+        manager, client = start_new_kernel()
+        try:
+            client.execute(cell)
+            while True:
+                message = client.get_iopub_msg(timeout=60)
+                if message["content"].get("text") == "ready\n" and interrupts:
+                    time.sleep(0.4)
+                    manager.interrupt_kernel()
+                if message["msg_type"] == "error":
+                    outcomes.append(message["content"]["ename"])
+                if message["content"].get("execution_state") == "idle":
+                    break
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+    assert outcomes == ["TrainingInterrupted"]
+    came = load_model(tmp_path / "run.npz.model"), pd.read_pickle(f"{path}.history")
+    assert_same(came, run("patience", epochs=epochs))
