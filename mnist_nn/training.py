@@ -17,7 +17,7 @@ from mnist_nn import checks
 from mnist_nn.checks import Floats, Integers, Rng
 from mnist_nn.compute import by_columns, map_slices, one_blas_thread
 from mnist_nn.data import batches
-from mnist_nn.evaluation import predict_proba
+from mnist_nn.evaluation import probabilities_of
 from mnist_nn.network import Gradients, Network, backward_prop, cross_entropy, forward_prop
 from mnist_nn.optimizers import SGD, Adam, Optimizer, update
 from mnist_nn.plots import plot_history
@@ -113,7 +113,7 @@ def gradient_descent(
             if run.steps == iterations:
                 return run.best, run.history()
             run.last_finite = run.network
-            run.network = run.best = update(run.network, gradients, learning_rate)
+            run.network = run.best = update.unchecked(run.network, gradients, learning_rate)
             run.steps += 1
 
 
@@ -192,7 +192,7 @@ def train(
     """
     optimizer = _resolve_optimizer(optimizer, learning_rate)
     checks.check_flag("progress", progress)
-    _check_training(network, X, Y, epochs, batch_size, dropout, augment, validation, patience)
+    _check_training(network, X, Y, epochs, batch_size, rng, dropout, augment, validation, patience)
     X = _as_parameters(X, network)
     if validation is not None:
         validation = _as_parameters(validation[0], network), validation[1]
@@ -222,7 +222,7 @@ def train(
             loss, accuracy = _score(probabilities, Y[order])
             figures = {"train_loss": loss, "train_accuracy": accuracy}
             if validation is not None:
-                loss, accuracy = _score(predict_proba(run.network, validation[0]), validation[1])
+                loss, accuracy = _score(probabilities_of(run.network, validation[0]), validation[1])
                 figures |= {"validation_loss": loss, "validation_accuracy": accuracy}
             run.epoch += 1
             run.check_finite(run.epoch, optimizer.learning_rate, np.array(list(figures.values())))
@@ -520,11 +520,13 @@ def _check_training(
     Y: Integers,
     epochs: int,
     batch_size: int,
+    rng: Rng,
     dropout: float,
     augment: Augment | None,
     validation: tuple[Floats, Integers] | None,
     patience: int | None,
 ) -> None:
+    checks.check_rng(rng)
     checks.check_count("epochs", epochs)
     checks.check_count("batch_size", batch_size)
     checks.check_number("dropout", dropout, at_least=0, below=1)
@@ -537,7 +539,7 @@ def _check_training(
                 f"validation must be a pair of digits and labels, (X, Y), not "
                 f"{type(validation).__name__}; split_validation makes one"
             )
-        checks.check_digits(network, *validation)
+        checks.check_digits(network, *validation, names=("validation X", "validation Y"))
     if patience is not None:
         checks.check_count("patience", patience)
         if validation is None:
