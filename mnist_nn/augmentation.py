@@ -10,7 +10,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from mnist_nn.checks import Floats, Rng, check_array, check_count, check_number, check_pixels
+from mnist_nn.checks import (
+    Floats,
+    Rng,
+    check_array,
+    check_count,
+    check_finite,
+    check_number,
+    check_pixels,
+    check_rng,
+    is_list,
+)
 from mnist_nn.data import SIDE
 
 __all__ = [
@@ -54,7 +64,7 @@ def affine_warp(
     check_number("rotation", rotation)
     check_number("scale", scale, above=-1)
     check_number("shear", shear)
-    if np.shape(shift) != (2,):
+    if not is_list(shift) or len(shift) != 2:
         raise ValueError(
             f"shift must be two numbers, not {shift!r}; pass pixels (down, right), such as (0, 2)"
         )
@@ -125,6 +135,7 @@ def random_warps(
     check_number("shift", shift, at_least=0)
     check_number("elastic", elastic, at_least=0)
     check_number("smoothness", smoothness, at_least=1)
+    check_rng(rng)
     rng = np.random.default_rng(rng)
     angle = np.radians(rng.uniform(-rotation, rotation, number))
     heights, widths = 1 / (1 + rng.uniform(-scale, scale, (2, number)))
@@ -188,21 +199,25 @@ def warp(X: Floats, points: Floats) -> Floats:
     Raises
     ------
     ValueError
-        If a shape is wrong, ``X`` holds whole numbers, or a point is NaN.
+        If a shape is wrong, ``X`` holds whole numbers, NaN or infinity, or a point is NaN.
     """
     check_pixels(X, SIDE**2)
     check_array("points", points)
     digits, width = len(X), SIDE + 3
     if points.shape[1:] != (2, SIDE**2) or len(points) not in (1, digits):
         raise ValueError(
-            f"expected a warp for each of {digits} digits, or one for all, shape ({digits}, 2, "
-            f"{SIDE**2}), not {points.shape}; random_warps({digits}, rng=0) makes them"
+            f"points must be a warp for each of {digits} digits, or one for all, shape ({digits}, "
+            f"2, {SIDE**2}), not {points.shape}; random_warps({digits}, rng=0) makes them"
         )
+    if points.dtype.kind not in "fiu":
+        raise ValueError(f"points must hold numbers, not {points.dtype}; random_warps makes them")
+    check_finite("X", X)
     if np.isnan(points).any():
         raise ValueError("points must be numbers, not NaN; look where they come from")
     frame = np.zeros((digits, width, width), X.dtype)  # with the empty pixels around the digit
     frame[:, 1:-2, 1:-2] = X.reshape(-1, SIDE, SIDE)
-    points = np.clip(points.astype(X.dtype, copy=False) + 1, 0, SIDE + 1)
+    # Half precision would move the points by a hundredth of a pixel.
+    points = np.clip(points.astype(np.result_type(X, np.float32), copy=False) + 1, 0, SIDE + 1)
     corners = np.floor(points)
     down, right = (points - corners).swapaxes(0, 1)
     row, column = corners.astype(np.int32).swapaxes(0, 1)
@@ -211,12 +226,18 @@ def warp(X: Floats, points: Floats) -> Floats:
     top = a + right * (b - a)
     bottom = c + right * (d - c)
     warped: Floats = top + down * (bottom - top)
-    return warped
+    return warped.astype(X.dtype, copy=False)
 
 
 def deform(X: Floats, rng: Rng, **strength: float) -> Floats:
     """Deform each digit by a warp of its own, as ``train(…, augment=deform)`` does.
 
     ``strength`` is passed to `random_warps`: ``partial(deform, rotation=8)`` rotates less.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What `warp` and `random_warps` raise.
     """
+    check_pixels(X, SIDE**2)
     return warp(X, random_warps(len(X), rng=rng, **strength))

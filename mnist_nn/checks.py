@@ -6,8 +6,7 @@ declares such checks beside an equation, so that its body stays the equation.
 
 import inspect
 import math
-import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,8 @@ Integers: TypeAlias = NDArray[np.integer[Any]]
 Activation: TypeAlias = Literal["relu", "sigmoid"]
 Rng: TypeAlias = np.random.Generator | int
 """A source of randomness, or a seed for one."""
+
+_ROUNDING = 1e-3  # by which a probability that others were averaged into may be above 1
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,12 +45,12 @@ def requires(*checks: Callable[..., None]) -> Callable[[Callable[P, R]], Checked
     ----------
     *checks : callables
         Each takes some of the function's parameters, by the same names, and raises an exception if
-        they are wrong.
+        they are wrong. Its keyword-only parameters keep their defaults.
     """
 
     def decorate(function: Callable[P, R]) -> Checked[P, R]:
         signature = inspect.signature(function)
-        names = [(check, list(inspect.signature(check).parameters)) for check in checks]
+        names = [(check, _positional(check)) for check in checks]
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -68,9 +69,14 @@ def requires(*checks: Callable[..., None]) -> Callable[[Callable[P, R]], Checked
     return decorate
 
 
+def _positional(check: Callable[..., None]) -> list[str]:
+    parameters = inspect.signature(check).parameters.values()
+    return [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+
+
 def check_count(name: str, value: Any, lowest: int = 1, highest: int | None = None) -> None:
     """Raise ValueError unless ``value`` is a whole number from ``lowest`` to ``highest``."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < lowest or (highest is not None and value > highest):
         bounds = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
         raise ValueError(f"{name} must be a whole number {bounds}, not {value!r}; choose another")
@@ -83,20 +89,35 @@ def check_number(
     above: float | None = None,
     at_least: float | None = None,
     below: float | None = None,
+    at_most: float | None = None,
 ) -> None:
     """Raise ValueError unless ``value`` is a finite number within the bounds that are given."""
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    number = isinstance(value, int | float | np.integer | np.floating)
     if (
         not number
-        or not math.isfinite(value)
+        or isinstance(value, bool)
+        or not _is_finite(value)
         or (above is not None and value <= above)
         or (at_least is not None and value < at_least)
         or (below is not None and value >= below)
+        or (at_most is not None and value > at_most)
     ):
-        limits = {"above": above, "of at least": at_least, "below": below}
+        limits = {
+            "above": above,
+            "of at least": at_least,
+            "below": below,
+            "at most": at_most,
+        }
         bounds = " and ".join(f"{word} {n:g}" for word, n in limits.items() if n is not None)
         expected = f"{name} must be a finite number {bounds}".rstrip()
         raise ValueError(f"{expected}, not {value!r}; choose another")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
@@ -128,31 +149,133 @@ def check_path(name: str, value: Any) -> None:
         raise TypeError(f'{name} must be the path of a file or folder, not {value!r}; try "data"')
 
 
+def check_rng(rng: Any) -> None:
+    """Raise TypeError unless it is a source of randomness, or a seed for one."""
+    seed = isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0
+    if not seed and not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"rng must be a numpy.random.Generator or a whole number of at least 0, not {rng!r}; "
+            "pass a seed, such as rng=0"
+        )
+
+
 def check_array(name: str, value: Any) -> None:
     """Raise TypeError unless ``value`` is a NumPy array: a Series is not indexed by position."""
-    if not isinstance(value, np.ndarray):
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must be a NumPy array without a mask, which products and means would ignore, "
+            f"not a {type(value).__name__}; pass its .filled(0), or its .data"
+        )
+    if not isinstance(value, np.ndarray) or isinstance(value, np.matrix):
         raise TypeError(
             f"{name} must be a NumPy array, not {type(value).__name__}; convert it with np.asarray"
         )
 
 
-def check_pixels(X: Any, n_in: int) -> None:
+def check_numbers(
+    name: str,
+    value: Any,
+    shape: tuple[int | str, ...],
+    *,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+    kinds: str = "fiu",
+) -> None:
+    """Raise unless ``value`` is an array of finite numbers, of this shape and within the bounds.
+
+    In the shape a word stands for a length of at least 1, the same word for the same length, and
+    "side * side" for the square of a whole number.
+    """
+    check_array(name, value)
+    lengths = dict(zip(shape, value.shape, strict=False))
+    if (
+        value.shape != tuple(lengths.get(length) for length in shape)
+        or any(length != n if isinstance(length, int) else n < 1 for length, n in lengths.items())
+        or math.isqrt(n := lengths.get("side * side", 1)) ** 2 != n
+    ):
+        expected = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+        raise ValueError(
+            f"{name} must have the shape {expected}, not {value.shape}; reshape or transpose it"
+        )
+    if value.dtype.kind not in kinds:
+        numbers = "floats" if kinds == "f" else "real numbers"
+        raise ValueError(
+            f"{name} must hold {numbers}, not {value.dtype}; convert them with astype(float)"
+        )
+    check_finite(name, value)
+    if value.min() < lowest or value.max() > highest + _ROUNDING:
+        bounds = f"from {lowest:g} on" if highest == math.inf else f"from {lowest:g} to {highest:g}"
+        raise ValueError(
+            f"{name} must hold numbers {bounds}, not from {value.min():g} to {value.max():g}; look "
+            "where it comes from"
+        )
+
+
+def check_finite(name: str, value: Array) -> None:
+    """Raise ValueError if a number is NaN or infinite."""
+    if not np.isfinite(value).all():
+        raise ValueError(
+            f"{name} must hold finite numbers, not NaN or infinity; look where it comes from"
+        )
+
+
+def is_list(value: Any) -> bool:
+    """Tell whether ``value`` is a list, a tuple or the like, or an array with one axis."""
+    return isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
+def check_table(name: str, value: Any, columns: Sequence[str] | None = None) -> None:
+    """Raise unless ``value`` is a DataFrame with rows, and these columns (or all) hold numbers."""
+    import pandas as pd
+
+    if not isinstance(value, pd.DataFrame):
+        raise TypeError(
+            f"{name} must be a pandas.DataFrame, not {type(value).__name__}; pass the whole table"
+        )
+    came = value.columns.tolist()
+    wanted = came if columns is None else columns
+    if value.empty or not set(wanted) <= set(came):
+        raise ValueError(
+            f"{name} must have at least one row, and the columns {wanted}, not {len(value)} rows "
+            f"of {came}; pass the whole table"
+        )
+    for column in wanted:
+        check_numbers(f"{name}[{column!r}]", value[column].to_numpy(), ("rows",))
+
+
+def check_mapping(name: str, value: Any) -> None:
+    """Raise TypeError unless ``value`` maps at least one name to something."""
+    if not isinstance(value, Mapping) or not value:
+        raise TypeError(
+            f"{name} must be a dict with one entry or more, not {value!r}; name each entry by its "
+            "title"
+        )
+
+
+def check_pixels(X: Any, n_in: int, name: str = "X") -> None:
     """Raise unless ``X`` is an array with ``n_in`` floats per row."""
-    check_array("X", X)
+    check_array(name, X)
     if X.ndim != 2 or X.shape[1] != n_in:
         raise ValueError(
-            f"X must have one digit per row, shape (N, {n_in}), not {X.shape}; "
-            "reshape a single digit with X.reshape(1, -1), turn columns into rows with X.T"
+            f"{name} must have one digit per row, shape (N, {n_in}), not {X.shape}; reshape a "
+            f"single digit with {name}.reshape(1, -1), turn columns into rows with {name}.T"
         )
-    if X.dtype.kind != "f":
+    check_fractions(name, X)
+
+
+def check_fractions(name: str, value: Array) -> None:
+    """Raise ValueError unless the pixels are floats."""
+    if value.dtype.kind != "f":
         raise ValueError(
-            f"X must hold fractions from 0 to 1, not {X.dtype}; divide the pixels by 255 first"
+            f"{name} must hold fractions from 0 to 1, not {value.dtype}; divide the pixels by 255 "
+            "first"
         )
 
 
-def check_labels(Y: Any, rows: int, classes: int, name: str = "Y") -> None:
+def check_labels(Y: Any, rows: int | None, classes: int, name: str = "Y") -> None:
     """Raise unless ``Y`` holds one label from 0 to ``classes - 1`` for each of the rows."""
     check_array(name, Y)
+    rows = Y.size if rows is None else rows
     if Y.shape != (rows,) or Y.dtype.kind not in "iu":
         raise ValueError(
             f"{name} must have one integer label for each of {rows} digits, shape ({rows},), not "
@@ -167,15 +290,19 @@ def check_labels(Y: Any, rows: int, classes: int, name: str = "Y") -> None:
         )
 
 
-def check_probabilities(probabilities: Any, Y: Any) -> None:
+def check_probabilities(probabilities: Any, Y: Any, *, name: str = "probabilities") -> None:
     """Raise unless there is one row of probabilities, and one label, for each digit."""
-    if not isinstance(probabilities, np.ndarray) or probabilities.ndim != 2:
+    is_array = isinstance(probabilities, np.ndarray)
+    if not is_array or probabilities.ndim != 2 or not probabilities.shape[1]:
         came = getattr(probabilities, "shape", type(probabilities).__name__)
         raise TypeError(
-            f"probabilities must be an array of shape (N, classes), not {came}; predict_proba "
+            f"{name} must be an array of shape (N, classes), not {came}; predict_proba "
             "returns one, and so does forward_prop as the last of its list"
         )
+    check_array(name, probabilities)
     check_labels(Y, *probabilities.shape)
+    shape = ("N", "classes")
+    check_numbers(name, probabilities, shape, lowest=0, highest=1, kinds="f")
 
 
 def check_activation(activation: Any) -> None:
@@ -185,7 +312,7 @@ def check_activation(activation: Any) -> None:
 
 def check_neuron_layers(neuron_layers: Any) -> None:
     """Raise ValueError unless it lists the sizes of two layers or more."""
-    if not isinstance(neuron_layers, Sequence | np.ndarray) or len(neuron_layers) < 2:
+    if not is_list(neuron_layers) or len(neuron_layers) < 2:
         raise ValueError(
             "neuron_layers must list the sizes of at least two layers, input and output, such as "
             f"[784, 64, 32, 10], not {neuron_layers!r}"
@@ -202,21 +329,46 @@ def check_fraction_dropped(dropout: Any) -> None:
 def check_dropout(dropout: Any, rng: Any) -> None:
     """Raise unless dropout is a fraction below 1, with a source of randomness if it needs one."""
     check_fraction_dropped(dropout)
-    if dropout and rng is None:
+    if rng is not None:
+        check_rng(rng)
+    elif dropout:
         raise ValueError("dropout is random and needs a source, not None; pass rng, such as rng=0")
 
 
-def check_input(network: Any, X: Any) -> None:
-    """Raise unless ``network`` is a network, and ``X`` fits its first layer."""
-    _check_type(network)
-    check_activation(network.activation)
+def check_fit(network: Any, X: Any) -> None:
+    """Raise unless the network is sound, and ``X`` fits its first layer."""
+    check_network(network)
     check_pixels(X, len(network.w[0]))
+
+
+def check_input(network: Any, X: Any) -> None:
+    """Raise unless the network is sound, and ``X`` fits it and is finite."""
+    check_fit(network, X)
+    check_finite("X", X)
+
+
+def check_answers(network: Any, X: Any, activations: Sequence[Array]) -> None:
+    """Raise if the activations tell of pixels or scores that are not finite.
+
+    To look at these few numbers is much less work than to look at every pixel.
+    """
+    if not np.isfinite(activations[-1]).all():
+        check_finite("X", X)
+        raise ValueError(
+            "network must have parameters with finite scores, not so large that these overflow; "
+            "train it again with a lower learning rate, and pixels from 0 to 1"
+        )
+    if network.activation == "sigmoid":
+        # It makes exactly 0 or 1 of an infinite pixel, and after that everything is finite.
+        neuron = activations[1][:, 0]
+        suspect = (neuron == 0) | (neuron == 1)
+        if suspect.any():
+            check_finite("X", X[suspect])
 
 
 def check_activations(network: Any, activations: Any, Y: Any) -> None:
     """Raise unless ``activations`` has one array per layer, and one row per label."""
-    _check_type(network)
-    check_activation(network.activation)
+    check_network(network)
     layers = len(network.w) + 1
     if not isinstance(activations, Sequence) or len(activations) != layers:
         given = (
@@ -228,7 +380,9 @@ def check_activations(network: Any, activations: Any, Y: Any) -> None:
             f"activations must be a list of {layers} arrays, one per layer, not {given}; pass all "
             "that forward_prop(network, X) returns"
         )
-    check_probabilities(activations[-1], Y)
+    for layer, A in enumerate(activations):
+        check_array(f"activations[{layer}]", A)
+    check_probabilities(activations[-1], Y, name="activations[-1]")
     widths = [len(network.w[0]), *(len(b) for b in network.b)]
     came = [getattr(A, "shape", type(A).__name__) for A in activations]
     if came != [(len(Y), n) for n in widths]:
@@ -236,40 +390,78 @@ def check_activations(network: Any, activations: Any, Y: Any) -> None:
             f"activations must have a row for each of {len(Y)} labels and {widths} columns, not "
             f"shapes {came}; pass all that forward_prop(network, X) returns for the same digits"
         )
+    for layer, A in enumerate(activations):
+        check_numbers(f"activations[{layer}]", A, ("N", "neurons"), kinds="f")
 
 
-def check_digits(network: Any, X: Any, Y: Any) -> None:
+def check_digits(network: Any, X: Any, Y: Any, *, names: tuple[str, str] = ("X", "Y")) -> None:
     """Raise unless the network is sound, and ``X`` and ``Y`` are digits and labels that fit it."""
     check_network(network)
-    check_pixels(X, len(network.w[0]))
-    check_labels(Y, len(X), len(network.b[-1]))
-    if not np.isfinite(X).all():
-        raise ValueError("X must hold finite pixels, not NaN or infinity; look where it comes from")
+    check_pixels(X, len(network.w[0]), names[0])
+    check_labels(Y, len(X), len(network.b[-1]), names[1])
+    check_finite(names[0], X)
 
 
-def check_network(network: Any) -> None:
-    """Raise unless the layers chain, the numbers are finite and the activation is known."""
+def check_network(network: Any, pixels: int | None = None) -> None:
+    """Raise unless the layers chain, the numbers are finite and the activation is known.
+
+    With ``pixels``, that many have to go into the first layer.
+    """
     _check_type(network)
     w, b, activation = network
-    check_activation(activation)
+    check_choice("network.activation", activation, get_args(Activation))
     shapes = [p.shape for p in [*w, *b]]
     widths = [n for p in [*w[:1], *b] for n in p.shape[:1]]
-    if not w or shapes != [*pairwise(widths), *((n_out,) for n_out in widths[1:])]:
+    if shapes != [*pairwise(widths), *((n_out,) for n_out in widths[1:])]:
         raise ValueError(
             "a network needs a w of shape (n_in, n_out) and a b of shape (n_out,) for each layer, "
             f"each n_in the n_out before it, not {shapes}; give all of its layers, in order"
         )
-    types = {str(p.dtype) for p in [*w, *b]}
-    if types != {"float32"} and types != {"float64"}:
+    if 0 in widths:
         raise ValueError(
-            f"a network needs float32 or float64 parameters throughout, not {sorted(types)}; "
-            "convert each w and b with astype(np.float32)"
+            f"a network needs a neuron or more in each layer, not {widths}; leave out the w and b "
+            "of the layer that has none"
+        )
+    types = {p.dtype for p in [*w, *b]}
+    if types != {np.dtype(np.float32)} and types != {np.dtype(np.float64)}:
+        raise ValueError(
+            "a network needs float32 or float64 parameters throughout, not "
+            f"{sorted(map(str, types))}; convert each w and b with astype(np.float32)"
         )
     if not all(np.isfinite(p).all() for p in [*w, *b]):
         raise ValueError(
-            "a network needs finite parameters, but one is NaN or infinite; train it again with a "
-            "lower learning rate"
+            "a network needs finite parameters, but a number in its w or b is NaN or infinite; "
+            "train it again with a lower learning rate"
         )
+    if pixels is not None and widths[0] != pixels:
+        raise ValueError(
+            f"network must take {pixels} pixels, not {widths[0]}; pass one that was trained on "
+            "digits of that size"
+        )
+
+
+def check_gradients(network: Any, gradients: Any) -> None:
+    """Raise unless it is a network, with a gradient for each parameter."""
+    check_network(network)
+    if getattr(gradients, "_fields", None) != ("dw", "db"):
+        raise TypeError(
+            f"gradients must be Gradients, not {type(gradients).__name__}; backward_prop returns "
+            "them"
+        )
+    shapes = [p.shape for p in [*network.w, *network.b]]
+    came = [getattr(p, "shape", None) for part in gradients if is_list(part) for p in part]
+    if came != shapes:
+        raise ValueError(
+            f"gradients must have the shapes of the network's parameters, {shapes}, not {came}; "
+            "take them from backward_prop for the same network"
+        )
+    for gradient in [*gradients.dw, *gradients.db]:
+        check_array("each array in gradients", gradient)
+        if gradient.dtype.kind != "f":
+            raise ValueError(
+                f"gradients must hold floats, not {gradient.dtype}; take them from backward_prop"
+            )
+        check_finite("each array in gradients", gradient)
 
 
 def _check_type(network: Any) -> None:
@@ -285,6 +477,8 @@ def _check_type(network: Any) -> None:
             "a network needs lists of NumPy arrays, one w and one b for each layer; init_params "
             "and load_model return such a network"
         )
+    for p in [*network.w, *network.b]:
+        check_array("each w and b of the network", p)
     if not 0 < len(network.w) == len(network.b):
         raise ValueError(
             "a network needs a w and a b for each layer, and one layer or more, not "

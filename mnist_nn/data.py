@@ -23,6 +23,7 @@ from mnist_nn.checks import (
     check_flag,
     check_labels,
     check_path,
+    check_rng,
     requires,
 )
 from mnist_nn.files import UnreadableError, open_file, read_arrays, read_bytes
@@ -173,14 +174,29 @@ def load_split(
 
 
 def digest(array: Pixels | Labels | Bytes) -> str:
-    """Return the SHA-256 of pixels (0 to 1, or bytes) or labels, as in the published files."""
+    """Return the SHA-256 of pixels (0 to 1, or bytes) or labels, as in the published files.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not an array of floats from 0 to 1 or of whole numbers from 0 to 255.
+    """
+    check_array("array", array)
+    if array.dtype != np.uint8:  # which cannot be out of range
+        kind, highest = array.dtype.kind, 1 if array.dtype.kind == "f" else 255
+        if kind not in "fiu" or not array.size or not 0 <= array.min() <= array.max() <= highest:
+            came = f", {array.min():g} to {array.max():g}" if kind in "fiu" and array.size else ""
+            raise ValueError(
+                "array must hold fractions from 0 to 1 or whole numbers from 0 to 255, not "
+                f"{array.size} of {array.dtype}{came}; pass the pixels or labels of MNIST"
+            )
     values = np.rint(array * np.float32(255)) if array.dtype.kind == "f" else array
     return hashlib.sha256(values.astype(np.uint8, order="C", copy=False).data).hexdigest()
 
 
 @requires(
     lambda classes: check_count("classes", classes),
-    lambda Y, classes: check_labels(Y, np.size(Y), classes),
+    lambda Y, classes: check_labels(Y, None, classes),
 )
 def one_hot(Y: Labels, classes: int = 10) -> Pixels:
     """Write each label as a row, 1 at the label and 0 elsewhere: ``(N,)`` to ``(N, classes)``."""
@@ -208,17 +224,23 @@ def split_validation(
     Raises
     ------
     TypeError
-        If X or Y is not a NumPy array.
+        If X or Y is not a NumPy array, or rng neither a generator nor a seed.
     ValueError
         If either part would be empty, or X and Y differ in length.
     """
     _check_pairs(X, Y)
     check_count("size", size, 1, len(X) - 1)
+    check_rng(rng)
     order = np.random.default_rng(rng).permutation(len(X))
     aside, kept = order[:size], order[size:]
     return (X[kept], Y[kept]), (X[aside], Y[aside])
 
 
+@requires(
+    lambda digits: check_count("digits", digits),
+    lambda batch_size: check_count("batch_size", batch_size),
+    check_rng,
+)
 def batches(digits: int, batch_size: int, *, rng: Rng) -> Iterator[NDArray[np.int64]]:
     """Yield every row number once, in random order, ``batch_size`` at a time.
 
@@ -227,10 +249,9 @@ def batches(digits: int, batch_size: int, *, rng: Rng) -> Iterator[NDArray[np.in
 
     Raises
     ------
-    ValueError
-        If ``batch_size`` is below 1.
+    TypeError, ValueError
+        If ``digits`` or ``batch_size`` is below 1, or rng neither a generator nor a seed.
     """
-    check_count("batch_size", batch_size)
     order = np.random.default_rng(rng).permutation(digits)
     for start in range(0, digits, batch_size):
         yield order[start : start + batch_size]
@@ -239,10 +260,19 @@ def batches(digits: int, batch_size: int, *, rng: Rng) -> Iterator[NDArray[np.in
 def _check_pairs(X: Pixels, Y: Labels) -> None:
     check_array("X", X)
     check_array("Y", Y)
-    if len(X) != len(Y):
+    if X.ndim == 0 or len(X) < 2:
         raise ValueError(
-            f"Y must have one label for each image, not {len(Y)} for {len(X)}; take X and Y from "
-            "the same digits"
+            f"X must hold at least two digits, one per row, not the shape {X.shape}; pass them all"
+        )
+    for name, array in (("X", X), ("Y", Y)):
+        if array.dtype.kind not in "fiub":
+            raise ValueError(
+                f"{name} must hold real numbers, not {array.dtype}; convert them with astype"
+            )
+    if Y.shape[:1] != X.shape[:1]:
+        raise ValueError(
+            f"Y must have one label for each image, not {len(Y) if Y.ndim else Y} for {len(X)}; "
+            "take X and Y from the same digits"
         )
 
 

@@ -1,5 +1,6 @@
 """Evaluate a network: its predictions, its accuracy, and which digits it confuses."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -7,13 +8,16 @@ import numpy as np
 
 from mnist_nn.checks import (
     Activation,
+    Array,
     Floats,
     Integers,
+    check_answers,
     check_array,
     check_count,
     check_digits,
-    check_input,
+    check_fit,
     check_labels,
+    check_numbers,
     check_probabilities,
     requires,
 )
@@ -81,20 +85,20 @@ class Evaluation:
         return f"Evaluation(accuracy={self.accuracy:.2%}, loss={self.loss:.4f})"
 
 
-@requires(check_input)
+@requires(check_fit)
 def make_predictions(network: Network, X: Floats) -> Integers:
     """Predict the most probable digit of each row of ``X``: ``(N, 784)`` to ``(N,)``.
 
     Raises
     ------
     TypeError, ValueError
-        If the network is not a Network, or ``X`` does not fit it.
+        If the network is not a Network, or ``X`` does not fit it or is not finite.
     """
     predictions: Integers = predict_proba.unchecked(network, X).argmax(axis=1)
     return predictions
 
 
-@requires(check_input)
+@requires(check_fit)
 def predict_proba(network: Network, X: Floats) -> Floats:
     """Compute the probability of each digit for each row of ``X``: ``(N, 784)`` to ``(N, 10)``.
 
@@ -103,10 +107,27 @@ def predict_proba(network: Network, X: Floats) -> Floats:
     Raises
     ------
     TypeError, ValueError
-        If the network is not a Network, or ``X`` does not fit it.
+        If the network is not a Network, or ``X`` does not fit it or is not finite, or a score
+        overflows.
     """
-    forward = forward_prop.unchecked
-    return np.concatenate(map_slices(lambda rows: forward(network, X[rows])[-1], len(X)))
+    with np.errstate(over="ignore", invalid="ignore"):  # an exception says it better
+        return probabilities_of(network, X, check_answers)
+
+
+def probabilities_of(
+    network: Network,
+    X: Floats,
+    check: Callable[[Network, Floats, Sequence[Array]], None] | None = None,
+) -> Floats:
+    """Compute what `predict_proba` returns; ``check`` sees the activations of each slice."""
+
+    def answer(rows: slice) -> Floats:
+        activations = forward_prop.unchecked(network, X[rows])
+        if check is not None:
+            check(network, X[rows], activations)
+        return activations[-1]
+
+    return np.concatenate(map_slices(answer, len(X)))
 
 
 def get_accuracy(predictions: Integers, Y: Integers) -> float:
@@ -124,6 +145,11 @@ def get_accuracy(predictions: Integers, Y: Integers) -> float:
             "predictions and Y must be two arrays of one shape (N,), not "
             f"{predictions.shape} and {Y.shape}; make both from the same digits"
         )
+    for name, labels in (("predictions", predictions), ("Y", Y)):
+        if labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"{name} must hold whole numbers, not {labels.dtype}; convert them with astype(int)"
+            )
     return float(np.mean(predictions == Y))
 
 
@@ -153,7 +179,7 @@ def predict(
         If the digits, the labels and the layers do not fit each other.
     """
     network = Network(w, b, activation)
-    check_digits(network, test_X, test_Y)
+    check_digits(network, test_X, test_Y, names=("test_X", "test_Y"))
     probabilities = predict_proba.unchecked(network, test_X)
     loss = cross_entropy.unchecked(probabilities, test_Y)
     predictions = probabilities.argmax(axis=1)
@@ -169,7 +195,7 @@ def confusion_matrix(predictions: Integers, Y: Integers, classes: int = 10) -> I
         If there is not one label in range for each prediction.
     """
     check_count("classes", classes)
-    check_labels(predictions, np.size(predictions), classes, "predictions")
+    check_labels(predictions, None, classes, "predictions")
     check_labels(Y, len(predictions), classes)
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (Y, predictions), 1)
@@ -179,6 +205,11 @@ def confusion_matrix(predictions: Integers, Y: Integers, classes: int = 10) -> I
 def precision_and_recall(confusion: Integers) -> "pd.DataFrame":
     """Score each digit from a confusion matrix.
 
+    Parameters
+    ----------
+    confusion : (classes, classes) array
+        What `confusion_matrix` returned.
+
     Returns
     -------
     pandas.DataFrame
@@ -186,7 +217,13 @@ def precision_and_recall(confusion: Integers) -> "pd.DataFrame":
         digit that show it; ``recall``, the fraction of the images of this digit that were read as
         it; ``f1``, the harmonic mean of the two; ``count``, how many images show it. A score that
         would be 0 / 0 is NaN.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a square array of numbers, none of them negative.
     """
+    check_numbers("confusion", confusion, ("classes", "classes"), lowest=0)
     import pandas as pd
 
     right, read, count = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
@@ -207,7 +244,7 @@ def confident_mistakes(probabilities: Floats, Y: Integers) -> Integers:
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
 
 
-@requires(check_probabilities, lambda bins: check_count("bins", bins))
+@requires(check_probabilities, lambda bins: check_count("bins", bins, 1, 10**6))
 def calibration(probabilities: Floats, Y: Integers, bins: int = 10) -> Calibration:
     """Compare a network's confidence with its accuracy.
 
@@ -225,8 +262,8 @@ def calibration(probabilities: Floats, Y: Integers, bins: int = 10) -> Calibrati
     Raises
     ------
     TypeError, ValueError
-        If there is not one label in range for each row, or ``bins`` is not a whole number of at
-        least 1.
+        If there is not one label in range for each row, or ``bins`` is not a whole number from 1 to
+        1,000,000.
     """
     import pandas as pd
 
@@ -253,13 +290,14 @@ def principal_components(A: Floats, components: int = 2) -> Floats:
     ValueError
         If there are fewer rows or columns than components.
     """
-    check_array("A", A)
     check_count("components", components)
-    if A.ndim != 2 or min(A.shape) < components:
+    check_numbers("A", A, ("N", "n"))
+    if min(A.shape) < components:
         raise ValueError(
-            f"expected at least {components} rows and columns, not an array of shape {A.shape}; "
-            "pass the activations of a layer, one digit per row"
+            f"A must have at least {components} rows and columns, not the shape {A.shape}; "
+            "pass the activations of a layer, one digit per row, or ask for fewer components"
         )
+    A = A.astype(np.float32 if A.dtype == np.float32 else np.float64, copy=False)
     centered = A - A.mean(axis=0)
     directions = np.linalg.svd(centered, full_matrices=False)[2][:components]
     largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)

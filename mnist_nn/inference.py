@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 import numpy as np
 
 from mnist_nn.checks import Floats, check_choice, check_labels, check_network
-from mnist_nn.data import Labels, Pixels, Split, load_split
+from mnist_nn.data import SIDE, Labels, Pixels, Split, load_split
 from mnist_nn.evaluation import predict_proba
 from mnist_nn.network import Network
 from mnist_nn.plots import plot_prediction
@@ -85,11 +85,11 @@ def predict_index(
     """
     check_choice("split", split, get_args(Split))
     try:
-        position = operator.index(index)
+        position = None if isinstance(index, bool) else operator.index(index)
     except TypeError:
-        raise TypeError(
-            f"index must be a whole number, not {index!r}; try predict_index(42)"
-        ) from None
+        position = None
+    if position is None:
+        raise TypeError(f"index must be a whole number, not {index!r}; try predict_index(42)")
     X, Y = _digits(split)
     if not 0 <= position < len(X):
         raise IndexError(
@@ -98,7 +98,7 @@ def predict_index(
         )
     if network is None:
         network = load_model(NUMBER_RECOGNITION)
-    check_network(network)
+    check_network(network, SIDE**2)
     x, y = X[position : position + 1], Y[position : position + 1]
     check_labels(y, 1, network.neuron_layers[-1])
     prediction = read_digit(network, x, int(Y[position]))
@@ -126,7 +126,7 @@ def predict_image(image: Picture, network: Network | None = None) -> Prediction:
     """
     if network is None:
         network = load_model(RECORD)
-    check_network(network)
+    check_network(network, SIDE**2)
     picture = read_picture(image)
     x = prepare_digit(picture).reshape(1, -1)
     prediction = read_digit(network, x)

@@ -50,7 +50,7 @@ class Gradients(NamedTuple):
     db: list[Floats]
 
 
-@requires(checks.check_neuron_layers, checks.check_activation)
+@requires(checks.check_neuron_layers, checks.check_activation, checks.check_rng)
 def init_params(
     neuron_layers: Sequence[int], activation: Activation = "relu", *, rng: Rng
 ) -> Network:
@@ -73,6 +73,8 @@ def init_params(
     ------
     ValueError
         For fewer than two layers, a layer without neurons, or an unknown activation.
+    TypeError
+        If rng is neither a generator nor a seed.
     """
     rng = np.random.default_rng(rng)
     w = []

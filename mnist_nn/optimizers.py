@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mnist_nn.checks import Floats, check_function, check_number
+from mnist_nn.checks import Floats, check_function, check_gradients, check_number, requires
 from mnist_nn.compute import share
 from mnist_nn.network import Gradients, Network
 
@@ -36,8 +36,9 @@ Schedule: TypeAlias = Callable[[float], float]
 _BLOCK_SIZE = 131072  # numbers of each array: the four that Adam needs take 2 MB
 
 
-def constant(done: float) -> float:  # noqa: ARG001
+def constant(done: float) -> float:
     """Keep the learning rate as it is."""
+    check_number("done", done, at_least=0, at_most=1)
     return 1.0
 
 
@@ -59,16 +60,27 @@ def cosine(done: float, warm_up: float = 0.05) -> float:
     Raises
     ------
     ValueError
-        If warm_up is not from 0 to below 1.
+        If done is not from 0 to 1, or warm_up not from 0 to below 1.
     """
+    check_number("done", done, at_least=0, at_most=1)
     check_number("warm_up", warm_up, at_least=0, below=1)
     if done < warm_up:
         return done / warm_up
     return 0.5 + 0.5 * math.cos(math.pi * (done - warm_up) / (1 - warm_up))
 
 
+@requires(
+    check_gradients,
+    lambda learning_rate: check_number("learning_rate", learning_rate, above=0),
+)
 def update(network: Network, gradients: Gradients, learning_rate: float) -> Network:
-    """Take one step downhill: each parameter minus ``learning_rate`` times its gradient."""
+    """Take one step downhill: each parameter minus ``learning_rate`` times its gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the gradients do not fit the network, or the learning rate is not above 0.
+    """
     learning_rate = float(learning_rate)  # a NumPy float64 would make all parameters float64
     w = [w - learning_rate * dw for w, dw in zip(network.w, gradients.dw, strict=True)]
     b = [b - learning_rate * db for b, db in zip(network.b, gradients.db, strict=True)]

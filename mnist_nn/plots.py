@@ -1,6 +1,8 @@
 """Plots of digits, training and predictions: arrays in, figures out.
 
 They are matplotlib figures, except for the picture of a prediction, which has to appear at once.
+What does not have the type, the shape or the range that a docstring gives is refused with a
+`TypeError` or a `ValueError`.
 
 The colors are those of Okabe and Ito (2008, "Color universal design"), which can be told apart with
 any kind of color vision; the vermilion is darkened to make text in it easy to read. No plot says by
@@ -11,7 +13,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mnist_nn.checks import (
+    Array,
+    check_count,
+    check_fractions,
+    check_labels,
+    check_mapping,
+    check_number,
+    check_numbers,
+    check_table,
+    is_list,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +49,7 @@ __all__ = [
 
 _BLUE, _VERMILION, _GRAY = "#0072B2", "#B84A00", "#BBBBBB"
 
-Array = NDArray[Any]
+_IMAGE = "side * side"  # the number of pixels of one
 
 
 def plot_digits(
@@ -55,17 +68,23 @@ def plot_digits(
         the predicted digit itself if it is wrong.
     columns : int
         Digits per row of the grid.
-
-    Raises
-    ------
-    ValueError
-        If there are no digits to draw, or not exactly one label for each.
     """
-    if len(X) == 0 or len(X) != len(labels):
+    _check_images("X", X, ("N", _IMAGE))
+    if not is_list(labels) or len(labels) != len(X):
+        came = len(labels) if is_list(labels) else type(labels).__name__
         raise ValueError(
-            f"expected at least one digit and a label for each, not {len(X)} digits and "
-            f"{len(labels)} labels; take X and the labels from the same rows"
+            f"labels must be a list or an array with one for each of {len(X)} digits, not {came}; "
+            "take X and the labels from the same rows"
         )
+    for label in labels:
+        if not isinstance(label, str | int | float | np.generic):
+            raise TypeError(
+                f"labels must be numbers or words, not {label!r}; take them from the data"
+            )
+    if probabilities is not None:
+        shape = (len(X), "classes")
+        check_numbers("probabilities", probabilities, shape, lowest=0, highest=1)
+    check_count("columns", columns)
     columns = min(columns, len(X))
     rows = -(-len(X) // columns)
     height = 1.25 if probabilities is None else 1.6
@@ -105,20 +124,21 @@ def plot_prediction(
     -------
     PIL.Image.Image
         To be shown at half its width, and so sharp on screens with small pixels.
-
-    Raises
-    ------
-    ValueError
-        If a probability is not finite, or the label not one of the digits.
     """
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+    _check_images("pixels", pixels, (_IMAGE,))
+    check_numbers("probabilities", probabilities, ("classes",), lowest=0, highest=1)
     classes = len(probabilities)
-    if not np.isfinite(probabilities).all() or not (label is None or 0 <= label < classes):
-        raise ValueError(
-            f"expected finite probabilities and a label from 0 to {classes - 1}, not "
-            f"{probabilities} and {label}; take both from the same digit"
-        )
+    if label is not None:
+        check_count("label", label, 0, classes - 1)
+    if picture is not None:
+        check_numbers("picture", picture, ("height", "width", "channels"), lowest=0, highest=1)
+        if picture.shape[2] not in (1, 3, 4):
+            raise ValueError(
+                f"picture must have 1, 3 or 4 channels, not {picture.shape[2]}; leave out what is "
+                "not a color or transparency"
+            )
     read, side = int(probabilities.argmax()), int(len(pixels) ** 0.5)
     colors = [_GRAY] * classes
     if label is None:
@@ -183,6 +203,8 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
     history : pandas.DataFrame
         The history that `gradient_descent` or `train` returned.
     """
+    check_table("history", history)
+    check_table("history", history, ["train_loss", "train_accuracy"])
     figure, axes = _figure(
         1, 2, (11, 3.8), left=0.06, right=0.98, bottom=0.16, top=0.84, wspace=0.2
     )
@@ -220,6 +242,7 @@ def plot_confusion(confusion: Array) -> "Figure":
     confusion : (classes, classes) array
         The matrix that `confusion_matrix` returned.
     """
+    check_numbers("confusion", confusion, ("classes", "classes"), lowest=0)
     figure, (axis,) = _figure(1, 1, (6.6, 5.8))
     mistakes = np.where(np.eye(len(confusion), dtype=bool), 0, confusion)
     drawn = axis.imshow(mistakes, cmap="Blues")
@@ -248,6 +271,8 @@ def plot_weights(w: Array, *, columns: int = 16) -> "Figure":
     columns : int
         Neurons per row of the grid.
     """
+    check_numbers("w", w, (_IMAGE, "neurons"))
+    check_count("columns", columns)
     columns = min(columns, w.shape[1])
     rows = -(-w.shape[1] // columns)
     figure, axes = _figure(rows, columns, (0.75 * columns + 1, 0.75 * rows))
@@ -279,6 +304,9 @@ def plot_warp(pixels: Array, points: Array, warped: Array) -> "Figure":
         One warp from `random_warps`: the row and column that each pixel of ``warped`` is sampled
         from.
     """
+    _check_images("pixels", pixels, (_IMAGE,))
+    check_numbers("points", points, (2, len(pixels)))
+    _check_images("warped", warped, (len(pixels),))
     side = int(len(pixels) ** 0.5)
     straight = np.indices((side, side))
     figure, axes = _figure(1, 2, (8, 4))
@@ -311,6 +339,12 @@ def plot_comparison(results: "pd.DataFrame") -> "Figure":
         One row per run, with the columns ``idea``, ``train_accuracy``, ``validation_accuracy`` and
         ``seconds``. Ideas are drawn from top to bottom in order of first appearance.
     """
+    check_table("results", results, ["train_accuracy", "validation_accuracy", "seconds"])
+    if "idea" not in results or results["idea"].isna().any():
+        raise ValueError(
+            f"results must have a column idea without gaps, not {results.columns.tolist()}; name "
+            "the idea of each run"
+        )
     ideas = list(dict.fromkeys(results["idea"]))
     panels = {
         "validation accuracy": results["validation_accuracy"],
@@ -348,6 +382,15 @@ def plot_activations(activations: Sequence[Array]) -> "Figure":
         The activations that ``forward_prop`` returned for the digit. The neurons of a hidden layer
         fill a rectangle row by row; their order has no meaning.
     """
+    if not isinstance(activations, Sequence) or len(activations) < 2:
+        raise TypeError(
+            "activations must be a list of two arrays or more, one per layer, not "
+            f"{activations!r}; pass all that forward_prop(network, X) returns"
+        )
+    for layer, A in enumerate(activations):
+        check_numbers(f"activations[{layer}]", A, (1, "neurons"))
+    _check_images("activations[0]", activations[0], (1, _IMAGE))
+    check_numbers("activations[-1]", activations[-1], (1, "classes"), lowest=0, highest=1)
     (pixels, *hidden, probabilities) = (A.ravel() for A in activations)
     figure, axes = _figure(1, len(activations), (3 * len(activations), 3.2))
     _draw_digit(axes[0], pixels)
@@ -377,6 +420,8 @@ def plot_saliency(X: Array, gradients: Array) -> "Figure":
         The gradients that `input_gradient` returned for them. Ink on red pixels speaks against the
         label; ink on blue pixels speaks for it. Each digit has its own color scale.
     """
+    _check_images("X", X, ("N", _IMAGE))
+    check_numbers("gradients", gradients, X.shape)
     figure, axes = _figure(2, len(X), (1.4 * len(X), 2.9))
     for above, below, pixels, gradient in zip(
         axes[: len(X)], axes[len(X) :], X, gradients, strict=True
@@ -385,7 +430,8 @@ def plot_saliency(X: Array, gradients: Array) -> "Figure":
         limit = np.abs(gradient).max()
         side = int(len(gradient) ** 0.5)
         below.imshow(gradient.reshape(side, side), cmap="RdBu_r", vmin=-limit, vmax=limit)
-        below.contour(pixels.reshape(side, side), [0.5], colors="black", linewidths=0.7)
+        if pixels.min() < 0.5 < pixels.max():
+            below.contour(pixels.reshape(side, side), [0.5], colors="black", linewidths=0.7)
         above.axis("off")
         below.axis("off")
     return figure
@@ -403,6 +449,11 @@ def plot_maps(maps: Mapping[str, Array], Y: Array) -> "Figure":
         The true digits.
     """
     import matplotlib as mpl
+
+    check_mapping("maps", maps)
+    check_labels(Y, None, 10)
+    for name, points in maps.items():
+        check_numbers(f"maps[{name!r}]", points, (len(Y), 2))
 
     figure, axes = _figure(1, len(maps), (4.4 * len(maps), 4.4))
     colors = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
@@ -435,6 +486,8 @@ def plot_reliability(bins: "pd.DataFrame", error: float) -> "Figure":
     error : float
         The two values that `calibration` returned: ``plot_reliability(*calibration(…))``.
     """
+    check_table("bins", bins, ["confidence", "accuracy", "digits"])
+    check_number("error", error, at_least=0, at_most=1)
     figure, (axis, counts) = _figure(2, 1, (5, 5.4), height_ratios=[3, 1])
     axis.plot([0, 1], [0, 1], ":", color="black", label="perfect calibration")
     confidence, accuracy = bins["confidence"], bins["accuracy"]
@@ -460,6 +513,9 @@ def plot_robustness(accuracies: "Mapping[str, pd.DataFrame]") -> "Figure":
         One panel per kind of corruption, labeled with its key, such as ``"rotation (degrees)"``.
         The index is the strength of the corruption; each column is a network.
     """
+    check_mapping("accuracies", accuracies)
+    for name, table in accuracies.items():
+        check_table(f"accuracies[{name!r}]", table)
     figure, axes = _figure(1, len(accuracies), (4 * len(accuracies), 3.6))
     colors, styles = (_BLUE, _VERMILION, "black"), ("o-", "s--", "^:")
     for axis, (name, table) in zip(axes, accuracies.items(), strict=True):
@@ -473,6 +529,11 @@ def plot_robustness(accuracies: "Mapping[str, pd.DataFrame]") -> "Figure":
     axes[0].set_ylabel("accuracy")
     axes[0].legend(frameon=False)
     return figure
+
+
+def _check_images(name: str, value: Array, shape: tuple[int | str, ...]) -> None:
+    check_numbers(name, value, shape)
+    check_fractions(name, value)
 
 
 def _halvings(accuracy: Array) -> Array:
@@ -502,7 +563,7 @@ def _pillow(picture: Array) -> "Image.Image":
     """Turn an array of values from 0 to 1, with its channels last, into a Pillow image."""
     from PIL import Image
 
-    values = (255 * picture.clip(0, 1)).round().astype(np.uint8)
+    values = (np.float32(255) * picture.clip(0, 1)).round().astype(np.uint8)
     return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
 
 

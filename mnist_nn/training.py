@@ -19,7 +19,7 @@ from mnist_nn import checks
 from mnist_nn.checks import Array, Floats, Integers, Rng
 from mnist_nn.compute import by_columns, map_slices, one_blas_thread
 from mnist_nn.data import batches
-from mnist_nn.evaluation import predict_proba
+from mnist_nn.evaluation import probabilities_of
 from mnist_nn.network import Gradients, Network, backward_prop, cross_entropy, forward_prop
 from mnist_nn.optimizers import SGD, Adam, Optimizer, update
 from mnist_nn.plots import plot_history
@@ -146,7 +146,7 @@ def gradient_descent(
                 run.finished = True
             else:
                 run.last_finite = run.network
-                run.network = run.best = update(run.network, gradients, learning_rate)
+                run.network = run.best = update.unchecked(run.network, gradients, learning_rate)
                 run.steps += 1
             record.save(run)
         run.warn_if_nothing_was_learned()
@@ -245,7 +245,7 @@ def train(
     optimizer = _resolve_optimizer(optimizer, learning_rate)
     checks.check_flag("progress", progress)
     checks.check_path("checkpoint", checkpoint)
-    _check_training(network, X, Y, epochs, batch_size, dropout, augment, validation, patience)
+    _check_training(network, X, Y, epochs, batch_size, rng, dropout, augment, validation, patience)
     X = _as_parameters(X, network)
     if validation is not None:
         validation = _as_parameters(validation[0], network), validation[1]
@@ -291,8 +291,7 @@ def train(
             loss, accuracy = _score(probabilities, Y[order])
             figures = {"train_loss": loss, "train_accuracy": accuracy}
             if validation is not None:
-                P = predict_proba.unchecked(run.network, validation[0])
-                loss, accuracy = _score(P, validation[1])
+                loss, accuracy = _score(probabilities_of(run.network, validation[0]), validation[1])
                 figures |= {"validation_loss": loss, "validation_accuracy": accuracy}
             run.epoch += 1
             # The losses of training are those before each step: some digits tell after the last.
@@ -722,11 +721,13 @@ def _check_training(
     Y: Integers,
     epochs: int,
     batch_size: int,
+    rng: Rng,
     dropout: float,
     augment: Augment | None,
     validation: tuple[Floats, Integers] | None,
     patience: int | None,
 ) -> None:
+    checks.check_rng(rng)
     checks.check_count("epochs", epochs)
     checks.check_count("batch_size", batch_size)
     checks.check_number("dropout", dropout, at_least=0, below=1)
@@ -739,7 +740,7 @@ def _check_training(
                 f"validation must be a pair of digits and labels, (X, Y), not "
                 f"{type(validation).__name__}; split_validation makes one"
             )
-        checks.check_digits(network, *validation)
+        checks.check_digits(network, *validation, names=("validation X", "validation Y"))
     if patience is not None:
         checks.check_count("patience", patience)
         if validation is None:

@@ -15,6 +15,7 @@ from mnist_nn import (
     make_predictions,
     precision_and_recall,
     predict,
+    predict_proba,
     principal_components,
 )
 
@@ -108,6 +109,21 @@ def test_evaluation_prints_numbers_and_no_arrays() -> None:
 def test_predict_refuses_what_does_not_fit(digits: Any, labels: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         predict(digits, labels, *NETWORK)
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_pixels_and_scores_that_are_not_finite_get_no_answer(activation) -> None:
+    network = init_params([4, 5, 3], activation, rng=0)
+    digits = np.tile(X, (600, 1))  # in several slices, and threads
+    for number in (np.nan, np.inf, -np.inf):
+        other = digits.copy()
+        other[-1, 0] = number
+        for function in (make_predictions, predict_proba):
+            with pytest.raises(ValueError, match="X must hold finite numbers, not NaN or inf"):
+                function(network, other)
+    large = Network([abs(network.w[0]), np.full_like(network.w[1], 3e38)], network.b, activation)
+    with pytest.raises(ValueError, match=r"network must .* train it again with a lower"):
+        predict_proba(large, digits.astype(np.float32))
 
 
 @pytest.mark.parametrize("lost", ["w", "b"])
@@ -223,9 +239,11 @@ def test_calibration_of_certainty_and_of_honest_guesses() -> None:
 def test_calibration_refuses_labels_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="label"):
         calibration(P, Y[:3])
-    with pytest.raises(ValueError, match="bins must be a whole number of at least 1, not 0"):
+    with pytest.raises(ValueError, match="bins must be a whole number from 1 to 1000000, not 0"):
         calibration(P, Y, bins=0)
-    with pytest.raises(ValueError, match=r"bins must be a whole number of at least 1, not 2\.5"):
+    with pytest.raises(
+        ValueError, match=r"bins must be a whole number from 1 to 1000000, not 2\.5"
+    ):
         calibration(P, Y, bins=2.5)  # type: ignore[arg-type]
 
 

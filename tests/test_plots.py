@@ -210,12 +210,6 @@ def test_plot_prediction_of_many_classes_labels_what_fits(written: Any) -> None:
     assert all(left[2] < right[0] for left, right in pairwise(numbers))
 
 
-@pytest.mark.parametrize(("p", "label"), [(np.nan, None), (0.5, 10), (0.5, -1)])
-def test_plot_prediction_refuses_what_it_cannot_draw(p: float, label: int | None) -> None:
-    with pytest.raises(ValueError, match=f"label from 0 to 9, not .* and {label}; take both"):
-        plot_prediction(DIGITS[0], np.full(10, p), label)
-
-
 @pytest.mark.parametrize("shape", [(60, 80, 1), (900, 300, 3), (80, 60, 4)])
 def test_plot_prediction_of_a_picture_shows_it_whole(shape: Any, written: Any) -> None:
     picture = np.zeros(shape)
