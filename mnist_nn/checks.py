@@ -144,9 +144,11 @@ def check_function(name: str, value: Any, example: str) -> None:
 
 
 def check_path(name: str, value: Any) -> None:
-    """Raise TypeError unless ``value`` is a path, or None where there is a default."""
-    if value is not None and (not isinstance(value, str | Path) or not str(value)):
-        raise TypeError(f'{name} must be the path of a file or folder, not {value!r}; try "data"')
+    """Raise TypeError unless ``value`` is a path."""
+    if not isinstance(value, str | Path) or not str(value):
+        raise TypeError(
+            f'{name} must be a path, text or pathlib.Path, not {value!r}; such as "models/mine.npz"'
+        )
 
 
 def check_rng(rng: Any) -> None:

@@ -116,7 +116,8 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
     from concurrent.futures import ThreadPoolExecutor
 
     check_flag("verify", verify)
-    check_path("data_dir", data_dir)
+    if data_dir is not None:
+        check_path("data_dir", data_dir)
     with ThreadPoolExecutor() as threads:  # decompression and hashing release the GIL
         splits = [
             threads.submit(load_split, split, data_dir, verify=verify) for split in get_args(Split)
@@ -152,7 +153,7 @@ def load_split(
         found = next((f"only {file.name}" for file in (images, labels) if file), "none")
         raise DataError(
             f"expected {idx}, or {csv.name}, or {npz.name} in {folder}, but found {found}; restore "
-            "the folder with `git checkout data`, or pass load_mnist the folder with the files"
+            "the folder with `git checkout data`, or pass another one as data_dir"
         )
     if len(X) != len(Y) or X.size == 0:
         raise DataError(

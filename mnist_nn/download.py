@@ -101,7 +101,8 @@ def download_mnist(
     """
     check_flag("force", force)
     check_choice("source", source, ("auto", "kaggle", "mirror"))
-    check_path("data_dir", data_dir)
+    if data_dir is not None:
+        check_path("data_dir", data_dir)
     folder = DATA_DIR if data_dir is None else Path(data_dir)
     names = {"kaggle": CSV_NAMES, "mirror": [f"{name}.gz" for name in IDX_SHA256]}.get(source)
     if not force and _is_intact(folder) and (names is None or _is_intact(folder, names)):

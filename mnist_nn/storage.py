@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_nn.checks import Array, Floats, check_flag, check_network
+from mnist_nn.checks import Array, Floats, check_flag, check_network, check_path
 from mnist_nn.environment import environment, version
 from mnist_nn.files import UnreadableError, read_arrays, replacing
 from mnist_nn.network import Gradients, Network, forward_prop
@@ -84,12 +84,15 @@ def save_model(
     ModelError
         If the network is one that `load_model` would refuse.
     TypeError
-        If ``half_precision`` is not True or False, or a fact has one of those names, or a type that
-        JSON cannot hold.
+        If an argument has another type, or a fact has one of those names, or a type that JSON
+        cannot hold.
     ValueError
         If a fact is NaN or infinite, which JSON cannot represent.
     """
+    check_path("path", path)
     check_flag("half_precision", half_precision)
+    if not isinstance(facts, Mapping | None):
+        raise TypeError(f'facts must be a dict, not {type(facts).__name__}; such as {{"seed": 0}}')
     facts = dict(facts or {})
     path = Path(path)
     _check(network, path)
@@ -134,18 +137,21 @@ def load_model(path: Path | str) -> Network:
         do not chain, differ from its card, or hold NaN or infinity. Pickles are refused unread:
         loading one runs whatever code it carries.
     """
+    check_path("path", path)
     return _read(Path(path))[0]
 
 
 def model_card(path: Path | str) -> dict[str, Any]:
     """Read the card that `save_model` wrote; refuses what `load_model` refuses."""
+    check_path("path", path)
     return _read(Path(path))[1]
 
 
 def _read(path: Path) -> tuple[Network, dict[str, Any]]:
     if not os.path.exists(path):  # noqa: PTH110 - whatever is wrong with the path
         raise ModelError(
-            f"expected a model at {path}, but there is none; train one and save it there"
+            f"expected a model at {path}, but there is none; check the path, or train one "
+            "and save it there"
         )
     try:
         card, arrays = _read_card(path, _MOST_BYTES)
@@ -184,7 +190,12 @@ def _read(path: Path) -> tuple[Network, dict[str, Any]]:
 
 
 def _write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Floats]) -> None:
-    text = json.dumps(card, default=_from_numpy, allow_nan=False, indent=2)
+    try:
+        text = json.dumps(card, default=_from_numpy, allow_nan=False, indent=2)
+    except ValueError as error:  # NaN, infinity or a dict in itself
+        raise ValueError(
+            f"facts must be something that JSON can hold, but {error}; leave that out"
+        ) from error
     with replacing(path) as file:
         np.savez(file, allow_pickle=False, card=np.array(text), **arrays)
 
@@ -339,10 +350,12 @@ def _check(network: Network, path: Path) -> None:
 
 
 def _from_numpy(fact: Any) -> Any:
-    if isinstance(fact, np.generic | np.ndarray):
+    plain = isinstance(fact, np.generic | np.ndarray) and not isinstance(fact, np.ma.MaskedArray)
+    if plain and fact.dtype.kind in "biufU":
         return fact.tolist()
     if inspect.isfunction(fact) or (is_dataclass(fact) and not isinstance(fact, type)):
         return describe(fact)
     raise TypeError(
-        f"the card is JSON, which cannot hold {fact!r}; make it a number, text, list or dict"
+        f"facts must be something that JSON can hold, not {fact!r}; make it a number, text, list "
+        "or dict"
     )

@@ -112,7 +112,8 @@ def gradient_descent(
     checks.check_count("report_every", report_every)
     checks.check_number("learning_rate", learning_rate, above=0)
     checks.check_flag("progress", progress)
-    checks.check_path("checkpoint", checkpoint)
+    if checkpoint is not None:
+        checks.check_path("checkpoint", checkpoint)
     checks.check_digits(network, X, Y)
     X = _as_parameters(X, network)
     run = TrainingState("iteration", _copy(network))
@@ -244,7 +245,8 @@ def train(
     """
     optimizer = _resolve_optimizer(optimizer, learning_rate)
     checks.check_flag("progress", progress)
-    checks.check_path("checkpoint", checkpoint)
+    if checkpoint is not None:
+        checks.check_path("checkpoint", checkpoint)
     _check_training(network, X, Y, epochs, batch_size, rng, dropout, augment, validation, patience)
     X = _as_parameters(X, network)
     if validation is not None:

@@ -24,6 +24,8 @@ from PIL import Image
 
 import mnist_nn
 from mnist_nn import (
+    DATA_DIR,
+    NUMBER_RECOGNITION,
     SGD,
     backward_prop,
     calibration,
@@ -48,7 +50,7 @@ MNIST_NETWORK = init_params([784, 3, 10], rng=0)
 DIGITS = RNG.integers(0, 257, (3, 784)) / np.float32(256)
 CONFUSION = confusion_matrix(P.argmax(axis=1), Y)
 FIT = {"network": NETWORK, "X": X, "Y": Y}
-RUN = FIT | {"progress": False}
+RUN = FIT | {"progress": False, "checkpoint": None}
 HISTORY = pd.DataFrame(
     {"train_loss": [0.9, 0.5], "train_accuracy": [0.7, 0.8], "seconds": [1.0, 2.0]},
     index=pd.RangeIndex(1, 3, name="epoch"),
@@ -104,7 +106,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "batches": {"digits": 12, "batch_size": 5, "rng": 0},
     "predict_index": {"index": 42, "network": MNIST_NETWORK, "split": "test"},
     "predict_image": {"network": MNIST_NETWORK},
-    "save_model": {"network": NETWORK, "half_precision": False},
+    "save_model": {"path": "model.npz", "network": NETWORK, "half_precision": False}
+    | {"facts": {"seed": 0}},
+    "load_model": {"path": NUMBER_RECOGNITION},
+    "model_card": {"path": NUMBER_RECOGNITION},
+    "load_mnist": {"data_dir": DATA_DIR, "verify": True},
     "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8},
     "plot_prediction": {"pixels": X[0], "probabilities": P[0], "label": 3}
     | {"picture": RNG.integers(0, 257, (8, 9, 3)) / 256},
@@ -122,12 +128,13 @@ CALLS: dict[str, dict[str, Any]] = {
 
 # Public, and not called here: values that others return, and exceptions.
 RECORDS = {"Calibration", "Evaluation", "Gradients", "MNIST", "Network", "Prediction"}
-RECORDS |= {"DataError", "DownloadError", "ImageError", "ModelError"}
+RECORDS |= {"CheckpointError", "DataError", "DownloadError", "ImageError", "ModelError"}
+RECORDS |= {"Reproduction"}
 RECORDS |= {"TrainingDiverged", "TrainingInterrupted"}
 # Equations that a step calls: to check what they take would make a small step 1 or 2% slower.
 EQUATIONS = {"relu", "sigmoid", "softmax"}
 # Those whose arguments name or hold files, which have tests of their own.
-FILES = {"DigitCanvas", "download_mnist", "load_mnist", "load_model", "model_card", "prepare_digit"}
+FILES = {"DigitCanvas", "download_mnist", "prepare_digit", "reproduce"}
 
 ANYTHING: dict[str, Any] = {
     "None": None,
@@ -181,7 +188,13 @@ FITS: dict[str, set[str]] = {
     "X": ANY_PIXELS,
     "batch_size": ANY_COUNT,
     "calibration bins": COUNT,
+    "checkpoint": {"None", "text"},
     "columns": ANY_COUNT,
+    "data_dir": {"None"},
+    "facts": {"None", "{}"},
+    "facts[]": NUMBER
+    | {"None", "True", "0", "10⁴⁰⁰", "bool_", "text", "[]", "()", "{}"}
+    | {"[[1], [1, 2]]", "function", "0-d", "3-d", "no numbers", "texts"},
     "components": COUNT,
     "confusion": {"a 10", "as float", "transposed"},
     "digits": COUNT,
@@ -215,6 +228,7 @@ FITS: dict[str, set[str]] = {
     "size": COUNT,
     "smoothness": {"1", "2", "10⁹", "int64"},
     "test_X": ANY_PIXELS,
+    "verify": {"True", "bool_"},
     "w[]": ANY_PIXELS,
     "b[]": ANY_PIXELS,
     "warm_up": FRACTION,
@@ -245,6 +259,7 @@ FITS: dict[str, set[str]] = {
     "one_hot Y": {"one row less", "one column less"},
     "predict_image network": {"None"},
     "predict_index network": {"None"},
+    "save_model path": {"text"},
     "save_model network[]": ANY_PIXELS | {"one row less"},
     "split_validation X": ANY_PIXELS
     | {"a NaN", "an inf", "a -inf", "as int", "as bool", "one column less", "no columns"},
@@ -404,10 +419,9 @@ def complaint(error: BaseException, names: list[str]) -> str | None:
     return None
 
 
-def function_of(call: str, folder: Path) -> Callable[..., Any]:
+def function_of(call: str) -> Callable[..., Any]:
     function = getattr(mnist_nn, call.partition(":")[0])
     besides: dict[str, Any] = {
-        "save_model": {"path": folder / "model.npz"},
         "predict_image": {"image": np.pad(np.ones((20, 3)), 10)},
     }.get(call, {})
     return lambda **arguments: function(**besides | arguments)
@@ -428,10 +442,13 @@ def fits(call: str, argument: str, name: str) -> bool:
     return own in FITS.get(f"{call} {key}", FITS.get(key, set()))
 
 
-@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.filterwarnings("ignore:the matrix subclass", "ignore:training ended with a loss")
 @pytest.mark.parametrize("call", CALLS)
-def test_one_wrong_argument_is_refused_by_its_name(call: str, tmp_path: Path) -> None:
-    function, arguments = function_of(call, tmp_path), CALLS[call]
+def test_one_wrong_argument_is_refused_by_its_name(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    function, arguments = function_of(call), CALLS[call]
     expected = numbers(function(**arguments))
     complaints = []
     for argument, right in arguments.items():
