@@ -145,9 +145,11 @@ class DigitCanvas(anywidget.AnyWidget):
                 strokes = self.traits()["strokes"].validate(self, sync_data["strokes"])
                 sync_data = sync_data | {"strokes": strokes}
         except traitlets.TraitError as error:
-            super().set_state({name: sync_data[name] for name in sync_data if name != "strokes"})
+            kept = {name: sync_data[name] for name in sync_data if name != "strokes"}
+            # Read, so that the last drawing is not read again and the browser does not wait.
+            super().set_state(kept | {"changes_read": kept.get("changes", self.changes)})
             self.message = str(error)
-            self.send_state("strokes")
+            self.send_state(["strokes", "changes_read"])
         else:
             super().set_state(sync_data)
 
