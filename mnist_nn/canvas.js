@@ -3,6 +3,7 @@
 // `seen`, `probabilities` and `message`.
 
 const BRUSH = 1 / 14; // relative to the side of the paper, as in canvas.py
+const LEAST_STEP = 1 / 280; // one pixel: a fast mouse sends many points in each
 const KEY_STEP = 1 / 40;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -154,7 +155,10 @@ function render({ model, el }) {
   paper.addEventListener("pointermove", (event) => {
     if (!stroke || !paper.hasPointerCapture(event.pointerId)) return;
     const events = event.getCoalescedEvents?.() ?? [];
-    stroke.push(...(events.length ? events : [event]).map(positionOf));
+    for (const [x, y] of (events.length ? events : [event]).map(positionOf)) {
+      const [lastX, lastY] = stroke.at(-1);
+      if (Math.hypot(x - lastX, y - lastY) >= LEAST_STEP) stroke.push([x, y]);
+    }
     showStrokes();
   });
   paper.addEventListener("pointerup", finish);

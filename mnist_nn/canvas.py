@@ -20,7 +20,56 @@ from mnist_nn.storage import RECORD, load_model
 __all__ = ["DigitCanvas"]
 
 _PAPER, _BRUSH = 280, 20  # pixels
+_MOST_POINTS = 5_000  # drawn in a tenth of a second; a digit has a hundred
 _SAMPLE = [[[0.3, 0.24], [0.48, 0.23], [0.7, 0.24], [0.56, 0.5], [0.46, 0.8]]]
+
+
+class Strokes(traitlets.TraitType[list[list[list[float]]], Any]):
+    """Lists of lists of points ``[x, y]``: counted first, and looked at only if they are few."""
+
+    def make_dynamic_default(self) -> list[list[list[float]]]:
+        """Give each widget a list of its own."""
+        return []
+
+    def validate(self, obj: Any, value: Any) -> list[list[list[float]]]:  # noqa: ARG002
+        """Return the strokes as lists of floats.
+
+        Raises
+        ------
+        TraitError
+            If they are not strokes, or have too many points.
+        """
+        if not isinstance(value, list | tuple):
+            raise _refusal(f"a list, not {type(value).__name__}")
+        points = 0
+        for stroke in value:
+            if not isinstance(stroke, list | tuple) or not stroke:
+                came = "an empty one" if isinstance(stroke, list | tuple) else type(stroke).__name__
+                raise _refusal(f"a list of lists with a point or more, not {came}")
+            points += len(stroke)
+            if points > _MOST_POINTS:
+                raise _refusal(f"at most {_MOST_POINTS:,} points in all, not {points:,} or more")
+        return [[_point(point) for point in stroke] for stroke in value]
+
+
+def _point(point: Any) -> list[float]:
+    pair = isinstance(point, list | tuple)
+    if not pair or len(point) != 2:
+        came = f"{len(point)} of them" if pair else type(point).__name__
+        raise _refusal(f"points of two numbers, not {came}")
+    for number in point:
+        if not isinstance(number, int | float):
+            raise _refusal(f"numbers, not {type(number).__name__}")
+        if not 0 <= number <= 1:  # which NaN is not either
+            came = repr(number) if isinstance(number, float) else "outside"
+            raise _refusal(f"numbers from 0 to 1, not {came}")
+    return [float(number) for number in point]
+
+
+def _refusal(expected: str) -> traitlets.TraitError:
+    return traitlets.TraitError(
+        f"strokes must be {expected}; draw with [[[x, y], …], …], from 0 (left or top) to 1"
+    )
 
 
 class DigitCanvas(anywidget.AnyWidget):
@@ -39,15 +88,13 @@ class DigitCanvas(anywidget.AnyWidget):
     ----------
     strokes : list
         The drawing: for each stroke, a list of points ``[x, y]``, from 0 (left or top) to 1.
-        Assign to it to draw from Python.
+        Assign to it to draw from Python. At most 5,000 points; anything else is a TraitError.
     prediction : Prediction or None
         The network's answer, or None if there is no digit on the paper.
     """
 
     _esm = Path(__file__).with_name("canvas.js")
-    strokes = traitlets.List(
-        traitlets.List(traitlets.List(traitlets.Float(), minlen=2, maxlen=2), minlen=1)
-    ).tag(sync=True)
+    strokes = Strokes().tag(sync=True)
     seen = traitlets.Bytes().tag(sync=True)
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
     message = traitlets.Unicode("Nothing drawn yet").tag(sync=True)
@@ -90,6 +137,21 @@ class DigitCanvas(anywidget.AnyWidget):
             )
             self.message = message
             self.changes_read = self.changes
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the browser sends; strokes that are refused leave the last drawing there."""
+        try:
+            if "strokes" in sync_data:
+                strokes = self.traits()["strokes"].validate(self, sync_data["strokes"])
+                sync_data = sync_data | {"strokes": strokes}
+        except traitlets.TraitError as error:
+            kept = {name: sync_data[name] for name in sync_data if name != "strokes"}
+            # Read, so that the last drawing is not read again and the browser does not wait.
+            super().set_state(kept | {"changes_read": kept.get("changes", self.changes)})
+            self.message = str(error)
+            self.send_state(["strokes", "changes_read"])
+        else:
+            super().set_state(sync_data)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         ipython = get_ipython()

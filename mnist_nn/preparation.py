@@ -7,9 +7,15 @@ nothing else can read nothing else. So this module finds the ink, whatever the l
 it into that form.
 """
 
+import io
+import os
+import re
+import stat
+import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +36,21 @@ Picture: TypeAlias = Union[str, Path, "Image", NDArray[Any]]
 
 MAX_PIXELS = 64_000_000
 """The most pixels a picture may have: enough for most cameras, and a limit on memory."""
+
+# What can be read within two seconds and 1 GB. A JPEG is reduced while it is decoded, and an array
+# need not be decoded at all; 36 million pixels are a page of A4 at 600 dpi.
+_MAX_UNREDUCED = 36_000_000
+_MAX_BYTES = 4 * _MAX_UNREDUCED + 1_000_000  # four bytes a pixel, and a header
+_SLOW_CODECS = {"bmp_rle", "ppm", "ppm_plain"}  # loops in Python, one byte at a time
+_MAX_SLOW = 250_000  # pixels, and bytes
+
+# Others, such as EPS, are programs, or have decoders that few people need.
+_FORMATS = "PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM"  # Pillow opens MPO as JPEG
+_READ = "PNG, JPEG, MPO, GIF, BMP, WebP, TIFF and PPM"
+_SAVE_IT = "open it in another program and save it as PNG or JPEG"
+_MAX_READS = 200_000  # a second or so; a large picture takes a few thousand
+# Scans, by their length and components, and Exif, which Pillow joins, one segment after the other.
+_JPEG_PIECES = rb"(?s)\xff\xda\0(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)|\xff\xe1..Exif\0\0"
 
 _BOX = 20
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in Pillow
@@ -53,7 +74,8 @@ def prepare_digit(image: Picture) -> Floats:
     image : path, Pillow image or array
         Any size; grayscale, color or with transparency; dark on light or light on dark. An array
         has the shape (height, width) or (height, width, 1 to 4), and values from 0 to 1, 255 or
-        65535.
+        65535. A file is one of PNG, JPEG, MPO, GIF, BMP, WebP, TIFF and PPM, whatever its name;
+        of several pictures in it, the first is read.
 
     Returns
     -------
@@ -63,9 +85,9 @@ def prepare_digit(image: Picture) -> Floats:
     Raises
     ------
     ImageError
-        If the file is missing or not a picture; if the picture is blank, smaller than 8 × 8 pixels
-        or larger than 64 megapixels; or if an array has the wrong shape, NaN, or values out of
-        range.
+        If the file is missing, damaged or not a picture; if the picture is blank, smaller than
+        8 × 8 pixels, or larger than 64 megapixels, or than 36 if it is a file that is not JPEG; or
+        if an array has the wrong shape, masked values, NaN, or values out of range.
     TypeError
         If ``image`` is not a path, a Pillow image or an array.
     """
@@ -83,37 +105,15 @@ def read_picture(image: Picture) -> Floats:
     from PIL.Image import Image
 
     if isinstance(image, str | Path):
-        pixels = _pixels_of_file(Path(image))
-    elif isinstance(image, Image):
-        pixels = _pixels(image)
-    elif isinstance(image, np.ndarray):
-        pixels = image
-    else:
-        raise TypeError(
-            f"expected a path, a Pillow image or an array, not {type(image).__name__}; convert it "
-            "with np.asarray"
-        )
-    if pixels.ndim not in (2, 3) or pixels.shape[2:] > (4,) or pixels.dtype.kind not in "buif":
-        raise ImageError(
-            "expected an array of numbers of shape (height, width) or (height, width, 1 to 4), not "
-            f"{pixels.dtype} of shape {pixels.shape}; for a row x of MNIST, pass x.reshape(28, 28)"
-        )
-    _check_size(*pixels.shape[:2])
-    lowest, highest = pixels.min(), pixels.max()
-    if not (lowest >= 0 and highest <= 65535):
-        raise ImageError(
-            f"expected values from 0 to 1, 255 or 65535, not from {lowest} to {highest}; undo any "
-            "scaling of the pixels, or pass the path of the picture"
-        )
-    full = next(full for full in (1, 255, 65535) if highest <= full)
-    factor = -(-max(pixels.shape[:2]) // _WORKING_SIDE)
-    channels = [
-        _downsample(channel, factor) / np.float32(full)
-        for channel in np.moveaxis(np.atleast_3d(pixels), 2, 0)
-    ]
-    if len(channels) == 2:
-        channels = [channels[0]] * 3 + channels[1:]
-    return np.stack(channels, axis=2)
+        return _read_file(Path(image))
+    if isinstance(image, Image):
+        return _read_image(image)
+    if isinstance(image, np.ndarray):
+        return _read_array(image)
+    raise TypeError(
+        f"expected a path, a Pillow image or an array, not {type(image).__name__}; convert it "
+        "with np.asarray"
+    )
 
 
 def _gray(picture: Floats) -> Floats:
@@ -129,42 +129,205 @@ def _gray(picture: Floats) -> Floats:
     return gray
 
 
-def _pixels_of_file(path: Path) -> NDArray[Any]:
-    from PIL import Image, ImageOps
+def _read_array(pixels: NDArray[Any]) -> Floats:
+    if np.ma.is_masked(pixels):
+        raise ImageError(
+            "expected an array without masked values, not a masked array; say what is behind the "
+            "mask with filled(0)"
+        )
+    pixels = np.asarray(pixels)
+    if (
+        pixels.ndim not in (2, 3)
+        or pixels.shape[2:] not in ((), (1,), (2,), (3,), (4,))
+        or pixels.dtype.kind not in "buif"
+    ):
+        raise ImageError(
+            "expected an array of numbers of shape (height, width) or (height, width, 1 to 4), not "
+            f"{pixels.dtype} of shape {pixels.shape}; for a row x of MNIST, pass x.reshape(28, 28)"
+        )
+    height, width = pixels.shape[:2]
+    _check_size(height, width)
+    return _reduced(height, width, lambda top, bottom: pixels[top:bottom])
 
+
+def _read_image(image: "Image") -> Floats:
     try:
         with warnings.catch_warnings():
-            # Pillow has a different size limit, and warns about files that it can still read.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                _check_size(image.height, image.width)
-                image.draft("RGB", (_WORKING_SIDE, _WORKING_SIDE))  # JPEG decodes faster if reduced
-                return _pixels(ImageOps.exif_transpose(image))
+            _check_decoding(image)
+            return _decoded(image)
     except ImageError:
         raise
-    except FileNotFoundError:
+    except Exception as error:  # closed, cut off, or of a mode that cannot be converted
         raise ImageError(
-            f"expected a picture at {path}, but there is none; check the path"
-        ) from None
-    except Exception as error:  # each format raises its own for a damaged file
-        raise ImageError(
-            f"expected a picture at {path}, but it cannot be read ({error}); open it in another "
-            "program and save it as PNG or JPEG"
+            f"expected a Pillow image that can be read, but it cannot ({error}); open it again, or "
+            "pass its path"
         ) from error
 
 
-def _pixels(image: "Image") -> NDArray[Any]:
-    _check_size(image.height, image.width)
-    if image.mode not in ("1", "L", "LA", "RGB", "RGBA", "F") and image.mode[0] != "I":
-        image = image.convert("RGBA")
-    return np.asarray(image)
+def _read_file(path: Path) -> Floats:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        # A pipe or a device would be waited for, or read without end.
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise _refusal(path, "that is a folder", "give the path of a file")
+        if not stat.S_ISREG(mode):
+            raise _refusal(path, "that is a pipe or a device", "give the path of a file")
+        with (
+            _File(io.FileIO(path, opener=_open_without_waiting)) as file,
+            warnings.catch_warnings(),
+        ):
+            # Pillow has a different size limit, and warns about files that it can still read.
+            warnings.simplefilter("ignore")
+            size = _check_file(path, file)
+            with Image.open(file, formats=_FORMATS) as image:
+                _check_decoding(image, size)
+                image.draft("RGB", (_WORKING_SIDE, _WORKING_SIDE))  # JPEG decodes faster if reduced
+                return _decoded(ImageOps.exif_transpose(image))
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise _refusal(path, "there is none", "check the path") from None
+    except PermissionError as error:
+        raise _refusal(path, "it may not be read", "change its permissions") from error
+    except UnidentifiedImageError as error:
+        raise _refusal(path, f"it cannot be read (it is none of {_READ})", _SAVE_IT) from error
+    except Exception as error:  # each format raises its own for a damaged file
+        cause = getattr(error, "strerror", None) or error
+        raise _refusal(path, f"it cannot be read ({cause})", _SAVE_IT) from error
 
 
-def _check_size(height: int, width: int) -> None:
-    if min(height, width) < 8 or height * width > MAX_PIXELS:
+def _refusal(path: Path, reason: str, advice: str) -> ImageError:
+    name = str(path) if str(path).isprintable() else ascii(str(path))
+    if len(name) > 300:
+        name = f"{name[:150]} … {name[-150:]}"
+    return ImageError(f"expected a picture at {name}, but {reason}; {advice}")
+
+
+class _File(io.BufferedReader):
+    """A file that ends the reading of millions of tiny pieces, which Pillow takes one by one."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > _MAX_READS:
+            raise OSError(f"more than {_MAX_READS:,} pieces")
+        return super().read(size)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no such flag
+
+
+def _check_file(path: Path, file: BinaryIO) -> int:
+    """Refuse what would take minutes or gigabytes, however few the pixels; return the size."""
+    size = file.seek(0, os.SEEK_END)
+    if size > _MAX_BYTES:
+        raise _refusal(path, f"it has more than {_MAX_BYTES // 10**6} MB", "resize it")
+    file.seek(0)
+    start = file.read(16)
+    if start.startswith(b"\xff\xd8"):
+        # Each scan of a JPEG is a pass over all pixels. Encoders write ten; libtiff takes 100.
+        pieces, most = len(re.findall(_JPEG_PIECES, file.read())), 100
+    elif start[:2] in (b"II", b"MM"):
+        pieces, most = _longest_tiff_list(start, file), 100_000
+    else:
+        pieces, most = 1, 1
+    if pieces > most:
+        raise _refusal(path, f"it is in {pieces} pieces, more than {most}", _SAVE_IT)
+    file.seek(0)
+    return size
+
+
+def _longest_tiff_list(start: bytes, file: BinaryIO) -> int:
+    """Count what Pillow would turn into Python's numbers: where the pieces are, and other lists."""
+    order = "<" if start[:2] == b"II" else ">"
+    big = start[2] == 43  # BigTIFF, as Pillow tells it
+    offset, number, entry = ("8xQ", "Q", "HHQ8x") if big else ("4xI", "H", "HHI4x")
+    file.seek(struct.unpack_from(order + offset, start)[0])
+    (entries,) = struct.unpack(order + number, file.read(8 if big else 2))
+    size = struct.calcsize(order + entry)
+    table = file.read(size * min(entries, 65536))  # there are no more tags
+    return max(
+        (
+            count
+            for tag, kind, count in struct.iter_unpack(
+                order + entry, table[: len(table) // size * size]
+            )
+            # Bytes, such as a color profile, stay together, except where offsets are expected.
+            if kind not in (1, 2, 6, 7) or tag in (273, 324)
+        ),
+        default=0,
+    )
+
+
+def _check_decoding(image: "Image", file_size: int = 0) -> None:
+    """Refuse, before it is decoded, what would take too long."""
+    codecs = {tile[0] for tile in getattr(image, "tile", [])}  # none if it is decoded
+    if "eps" in codecs:
+        raise ImageError(
+            "expected a Pillow image of pixels, not EPS, which Ghostscript would have to run; "
+            "save it as PNG"
+        )
+    most = MAX_PIXELS
+    if codecs & _SLOW_CODECS:
+        most = _MAX_SLOW
+        if file_size > _MAX_SLOW:
+            raise ImageError(
+                f"expected at most {_MAX_SLOW // 1000} kB of a {image.format} that is written as "
+                f"text or in runs, not {file_size // 1000} kB; save it as PNG"
+            )
+    elif codecs - {"jpeg"} or image.format == "WEBP":
+        most = _MAX_UNREDUCED
+    _check_size(image.height, image.width, most)
+
+
+def _decoded(image: "Image") -> Floats:
+    converted = image.mode in ("1", "L", "LA", "RGB", "RGBA", "F") or image.mode.startswith("I")
+
+    def rows(top: int, bottom: int) -> NDArray[Any]:
+        strip = image.crop((0, top, image.width, bottom))
+        return np.asarray(strip if converted else strip.convert("RGBA"))
+
+    return _reduced(image.height, image.width, rows)
+
+
+def _reduced(height: int, width: int, rows: Callable[[int, int], NDArray[Any]]) -> Floats:
+    """Reduce a picture, given by its rows from top to bottom, and scale it to 0 to 1.
+
+    It comes in strips of a million pixels, since all of it in floats would take gigabytes.
+    """
+    factor = -(-max(height, width) // _WORKING_SIDE)
+    step = factor * max(1, 10**6 // (factor * width))
+    lowest, highest, strips = [], [], []
+    for top in range(0, height, step):
+        strip = rows(top, min(top + step, height))
+        lowest.append(strip.min())
+        highest.append(strip.max())
+        channels = np.moveaxis(np.atleast_3d(strip), 2, 0)
+        with np.errstate(over="ignore"):  # what is too large is refused below
+            strips.append(np.stack([_downsample(c, factor) for c in channels], axis=2))
+    least, most = np.min(lowest), np.max(highest)  # NaN if there is one
+    if not (least >= 0 and most <= 65535):
+        raise ImageError(
+            f"expected values from 0 to 1, 255 or 65535, not from {least} to {most}; undo any "
+            "scaling of the pixels, or pass the path of the picture"
+        )
+    full = next(full for full in (1, 255, 65535) if most <= full)
+    picture: Floats = np.concatenate(strips) / np.float32(full)
+    if picture.shape[2] == 2:
+        picture = picture[..., [0, 0, 0, 1]]
+    return picture
+
+
+def _check_size(height: int, width: int, most: int = MAX_PIXELS) -> None:
+    if min(height, width) < 8 or height * width > most:
         raise ImageError(
             "expected a picture of at least 8 by 8 pixels and at most "
-            f"{MAX_PIXELS // 10**6} million in all, not {width} by {height}; resize it"
+            f"{most / 10**6:g} million in all, not {width} by {height}; resize it"
         )
 
 
@@ -243,6 +406,7 @@ def _normalize_strokes(ink: Floats) -> Floats:
     """Thicken or thin strokes to MNIST's width, relative to the size of the digit."""
     factor = max(1, max(ink.shape) // 100)
     ink = _downsample(ink, factor)
+    _check_ink(ink)
     pixel = max(ink.shape) / _BOX
     ink = np.pad(ink, int(2 * pixel) + 1)
     # For a long stroke, the ink sums to width × length, and its gradient to 2 × length.
@@ -258,6 +422,7 @@ def _centered(ink: Floats) -> Floats:
     """Scale to 20 pixels and place the center of mass where MNIST has it, in one resampling."""
     from PIL import Image
 
+    _check_ink(ink)
     rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
     pixel = max(np.ptp(rows) + 1, np.ptp(columns) + 1) / _BOX
     margin = int(SIDE * pixel)
@@ -272,6 +437,14 @@ def _centered(ink: Floats) -> Floats:
     centered = Image.fromarray(ink).resize((SIDE, SIDE), Image.Resampling.HAMMING, box=box)
     clipped: Floats = np.clip(np.asarray(centered), 0, 1)
     return clipped
+
+
+def _check_ink(ink: Floats) -> None:
+    if not (ink > 0.25).any():
+        raise ImageError(
+            "expected a digit, but found only specks; write it larger, or take the picture from "
+            "closer"
+        )
 
 
 def _filtered(array: NDArray[Any], name: str, size: int) -> Floats:

@@ -2,8 +2,10 @@
 
 import base64
 import io
+import re
 import subprocess
 import sys
+import time
 from typing import Any
 
 import nbformat
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 from PIL import Image
+from traitlets import TraitError
 
 import mnist_nn
 from mnist_nn import DigitCanvas, Prediction, init_params, prepare_digit
@@ -74,10 +77,74 @@ def test_a_dot_and_a_page_full_of_ink_break_nothing() -> None:
     assert canvas.message == "That is not a digit: clear it and draw another"
 
 
-@pytest.mark.parametrize("strokes", ["seven", [[]], [[[0.1]]], [[["a", "b"]]], 3])
-def test_what_is_no_stroke_is_refused(strokes: Any) -> None:
-    with pytest.raises(Exception, match="strokes"):
-        DigitCanvas().strokes = strokes
+MILLION = [[0.5, 0.5]] * 1_000_000
+REFUSED = [
+    ("seven", "a list, not str"),
+    (3, "a list, not int"),
+    (None, "a list, not NoneType"),
+    ([[]], "with a point or more, not an empty one"),
+    ([0.1, 0.2], "with a point or more, not float"),
+    ([[0.1, 0.2]], "two numbers, not float"),
+    ([[[0.1]]], "two numbers, not 1 of them"),
+    ([[[0.1, 0.2], [0.1, 0.2, 0.3]]], "two numbers, not 3 of them"),
+    ([[["a", "b"]]], "numbers, not str"),
+    ([[[0.1, None]]], "numbers, not NoneType"),
+    ([[[0.1, [0.5] * 1_000_000]]], "numbers, not list"),
+    ([[[0.1, np.nan]]], "from 0 to 1, not nan"),
+    ([[[np.inf, 0.1]]], "from 0 to 1, not inf"),
+    ([[[0.5, 0.5], [-1e308, 0.5]]], "from 0 to 1, not -1e.308"),
+    ([[[0.5, 10**5000]]], "from 0 to 1, not outside"),
+    ([MILLION], "at most 5,000 points in all, not 1,000,000 or more"),
+    ([[point] for point in MILLION], "at most 5,000 points in all, not 5,001 or more"),
+    ([MILLION[:2501]] * 2, "at most 5,000 points in all, not 5,002 or more"),
+]
+
+
+@pytest.mark.parametrize(("strokes", "message"), REFUSED)
+@pytest.mark.parametrize("browser", [False, True], ids=["assigned", "from the browser"])
+def test_what_is_no_stroke_is_refused_at_once(strokes: Any, message: str, browser: bool) -> None:
+    canvas = DigitCanvas()
+    canvas.strokes = SEVEN
+    prediction = canvas.prediction
+    start = time.process_time()
+    if browser:
+        canvas.set_state({"strokes": strokes, "changes": 1})
+        assert re.search(f"strokes must be .*{message}", canvas.message)
+        assert canvas.changes_read == 1  # or it would wait for an answer for ever
+    else:
+        with pytest.raises(TraitError, match=f"strokes must be .*{message}.*; draw with"):
+            canvas.strokes = strokes
+    assert time.process_time() - start < 0.2
+    assert canvas.strokes == SEVEN
+    assert canvas.prediction is prediction is not None
+    # The next drawing is read as ever.
+    canvas.set_state({"strokes": CROSSED, "changes": 2})
+    assert (canvas.strokes, canvas.changes_read) == (CROSSED, 2)
+    assert canvas.message.startswith("The network reads a")
+
+
+def test_the_browser_is_told_to_show_the_last_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = DigitCanvas()
+    canvas.strokes = SEVEN
+    sent: dict[str, Any] = {}
+    monkeypatch.setattr(canvas, "_send", lambda message, **_: sent.update(message["state"]))
+    canvas.set_state({"strokes": [[[2, 0.5]]], "changes": 1})
+    assert sent["strokes"] == SEVEN
+    assert sent["changes_read"] == 1
+    assert sent["message"].startswith("strokes must be numbers from 0 to 1")
+
+
+def test_as_many_points_as_allowed_are_drawn_soon() -> None:
+    canvas = DigitCanvas()
+    points = np.random.default_rng(0).random((5000, 2)).tolist()
+    start = time.process_time()
+    canvas.strokes = [points]
+    assert time.process_time() - start < 1
+    assert canvas.strokes == [points]
+    canvas.strokes = (((0, 1), (1, np.float64(0.5))),)
+    assert canvas.strokes == [[[0.0, 1.0], [1.0, 0.5]]]
+    assert {type(number) for number in canvas.strokes[0][1]} == {float}
+    assert DigitCanvas().strokes == []
 
 
 def test_only_a_network_can_be_asked() -> None:

@@ -1,13 +1,23 @@
 """A person's own digit: brought into MNIST's form, or refused with a reason."""
 
+import contextlib
+import io
+import os
+import queue
 import re
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from drawn import SIZE, brushed, pasted, photographed, printed, scanned
-from PIL import Image, ImageFile
+from PIL import EpsImagePlugin, Image, ImageFile
 
 from mnist_nn import (
     MNIST,
@@ -236,3 +246,314 @@ def test_a_huge_file_is_refused_before_it_is_decoded(
 def test_only_a_picture_is_taken() -> None:
     with pytest.raises(TypeError, match=r"not list; convert it with np\.asarray"):
         prepare_digit(PAGE.tolist())  # type: ignore[arg-type]
+
+
+KINDS = "PNG, JPEG, MPO, GIF, BMP, WebP, TIFF and PPM"
+
+
+@pytest.mark.parametrize(
+    "kind", ["PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP", "TIFF", "PPM"], ids=str.lower
+)
+def test_the_formats_that_people_have_are_read_whatever_the_name(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "digit.picture"
+    page = Image.fromarray(PAGE)
+    if kind == "MPO":
+        page.save(path, kind, save_all=True, append_images=[page])
+    else:
+        page.save(path, kind)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    for place in (path, link):
+        assert np.abs(prepare_digit(place) - EXPECTED).mean() < 0.02
+
+
+def test_a_program_in_a_picture_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = tmp_path / "ran"
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # looked for once, and remembered
+    path = tmp_path / "digit.png"
+    Image.fromarray(PAGE).save(path, "EPS")
+    with pytest.raises(ImageError, match=rf"digit\.png, but .* none of {KINDS}"):
+        prepare_digit(path)
+    with Image.open(path) as image, pytest.raises(ImageError, match=r"not EPS.* as PNG"):
+        prepare_digit(image)
+    assert not ran.exists()
+    with Image.open(path) as image, pytest.raises(OSError, match=r"cannot identify|No such file"):
+        image.load()
+    assert ran.exists()  # which is how one would see it
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pipe", "that is a pipe or a device"),
+        ("link", "that is a pipe or a device"),
+        ("folder", "that is a folder; give the path of a file"),
+        ("a" * 5000, r"cannot be read \(File name too long\)"),
+        ("", "that is a folder"),
+        ("nul\0", r"nul\\x00', but it cannot be read \(embedded null"),
+        ("missing", "there is none; check the path"),
+        ("digit\ud800.png", "ud800"),
+    ],
+    ids=["pipe", "link", "folder", "long", "empty", "nul", "missing", "surrogate"],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_what_is_no_file_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    Path("link").symlink_to("pipe")
+    Path("folder").mkdir()
+    with pytest.raises(ImageError, match=message) as refusal:
+        in_time(name)
+    assert len(str(refusal.value)) < 500
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there are no devices in files")
+def test_a_device_is_refused() -> None:
+    with pytest.raises(ImageError, match="/dev/zero, but that is a pipe or a device"):
+        in_time("/dev/zero")
+
+
+def test_a_file_that_may_not_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:  # root, who may run the tests, may read everything
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "digit.png"
+    Image.fromarray(PAGE).save(path)
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ImageError, match=r"digit\.png, but it may not be read; .*permissions"):
+        prepare_digit(path)
+
+
+def in_time(path: str) -> None:
+    """Prepare a digit in a thread that is given up if it hangs."""
+    came: queue.Queue[Exception | None] = queue.Queue()
+
+    def run() -> None:
+        try:
+            prepare_digit(path)
+        except Exception as error:
+            came.put(error)
+        else:
+            came.put(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    error = came.get(timeout=20)
+    if error:
+        raise error
+
+
+def test_arrays_and_images_that_hold_nothing_are_refused() -> None:
+    closed = Image.fromarray(PAGE)
+    closed.close()
+    cut = io.BytesIO()
+    Image.fromarray(PAGE).save(cut, "PNG")
+    hidden = np.ma.masked_greater(PAGE, 200)
+    for image, message in (
+        (np.zeros((60, 60, 0)), r"float64 of shape \(60, 60, 0\)"),
+        (hidden, r"without masked values.*filled\(0\)"),
+        (closed, "a Pillow image that can be read"),
+        (Image.open(io.BytesIO(cut.getvalue()[:500])), r"a Pillow image that can be read"),
+        (np.full((60, 60), 1e300), "values from 0 to 1"),
+    ):
+        with pytest.raises(ImageError, match=message):
+            prepare_digit(image)
+    np.testing.assert_array_equal(prepare_digit(np.ma.masked_greater(PAGE, 255)), EXPECTED)
+
+
+def test_faint_specks_are_no_digit() -> None:
+    # Arrays in which so little ink remained that its width or its center was not a number.
+    rng = np.random.default_rng(0)
+    read = 0
+    for number in range(600):
+        size = rng.integers(8, 40, 2)
+        page = rng.random(size) ** 20 if number % 2 else rng.random(size) < rng.random() ** 3
+        with contextlib.suppress(ImageError):
+            assert np.isfinite(prepare_digit(page)).all()
+            read += 1
+    assert read > 60
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def bombs() -> dict[str, bytes]:
+    """Small files that would take Pillow minutes or gigabytes."""
+    small = Image.new("L", (100, 100), 128)
+    png, jpeg, gif = (encoded(small, kind) for kind in ("PNG", "JPEG", "GIF"))
+    text = zlib.compress(bytes(300_000_000), 1)
+    scan = b"\xff\xda\0\x08\1\1\0\0\0\0"
+    strips = 2_000_000
+    tags = [(256, 4, 8), (257, 4, strips), (258, 3, 8), (259, 3, 1), (262, 3, 1), (278, 4, 1)]
+    entries = [struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags]
+    entries.insert(5, struct.pack("<HHII", 273, 4, strips, 98))
+    tiff = b"II*\0" + struct.pack("<IH", 8, 7) + b"".join(entries) + bytes(4 * strips + 100)
+    exif = b"\xff\xe1\xff\xfeExif\0\0" + bytes(65526)
+    return {
+        "pixels.png": encoded(Image.new("RGB", (6100, 6100)), "PNG"),
+        "text.png": png[:33] + chunk(b"zTXt", b"a\0\0" + text) * 3 + png[33:],
+        "chunks.png": png[:33] + chunk(b"prVt", b"") * 3_000_000 + png[33:],
+        "scans.jpg": jpeg[:-2] + scan * 5000 + jpeg[-2:],
+        "exif.jpg": jpeg[:2] + exif * 1500 + jpeg[2:],
+        "segments.jpg": jpeg[:2] + b"\xff\xfe\0\2" * 10_000_000 + jpeg[2:],
+        "comments.gif": gif[:13] + b"\x21\xfe\1a\0" * 5_000_000 + gif[13:],
+        "strips.tif": tiff,
+        "comments.ppm": b"P2 100 100 255\n" + b"#\n" * 2_000_000 + b"1 " * 10_000,
+        "header.ppm": b"P5 " + b"#\n" * 5_000_000 + b"100 100 255\n" + bytes(10_000),
+        "levels.ppm": b"P6 1000 1000 254\n" + bytes(3_000_000),
+        "large.webp": b"RIFF" + bytes(200_000_000),
+    }
+
+
+def peak_of(code: str) -> float:
+    """Run code in a process of its own; return the peak of its memory in MB, or 0 if unknown."""
+    # Not resource.getrusage: a process starts with the peak of the one that started it.
+    code += """
+from pathlib import Path
+status = Path("/proc/self/status")
+text = status.read_text() if status.exists() else "VmHWM: 0 kB"
+print("peak", int(text.split("VmHWM:")[1].split()[0]) / 1000, "MB")
+"""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(run.stdout)
+    assert run.returncode == 0, run.stderr
+    return float(run.stdout.split()[-2])
+
+
+@pytest.mark.long
+def test_a_bomb_is_refused_within_time_and_memory(tmp_path: Path) -> None:
+    for name, content in bombs().items():
+        (tmp_path / name).write_bytes(content)
+    code = f"""
+import pathlib, test_preparation
+for path in pathlib.Path({str(tmp_path)!r}).iterdir():
+    assert not test_preparation.read_or_refused(path), path
+"""
+    assert peak_of(code) < 1000
+
+
+def seeds() -> dict[str, bytes]:
+    """A small picture in each format, and in the forms that differ most."""
+    page = Image.fromarray(PAGE).resize((48, 48))
+    color = page.convert("RGB")
+    frames: dict[str, Any] = {"save_all": True, "append_images": [page]}
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return {
+        "png": encoded(page, "PNG"),
+        "png palette": encoded(page.convert("P"), "PNG", transparency=255),
+        "png exif": encoded(color.convert("RGBA"), "PNG", exif=exif),
+        "jpeg": encoded(page, "JPEG", exif=exif),
+        "jpeg progressive": encoded(color, "JPEG", progressive=True),
+        "mpo": encoded(page, "MPO", **frames),
+        "gif": encoded(page, "GIF", **frames),
+        "bmp": encoded(page, "BMP"),
+        "webp": encoded(color, "WEBP"),
+        "webp frames": encoded(color, "WEBP", lossless=True, **frames),
+        "tiff": encoded(page, "TIFF"),
+        "tiff lzw": encoded(color.convert("CMYK"), "TIFF", compression="tiff_lzw"),
+        "ppm": encoded(color, "PPM"),
+        "pgm as text": b"P2 48 48 255\n" + " ".join(map(str, np.asarray(page).flat)).encode(),
+    }
+
+
+def repaired(png: bytes) -> bytes:
+    """Give the chunks of a PNG the checksums of what they hold now."""
+    pieces, start = [png[:8]], 8
+    while start + 12 <= len(png):
+        (length,) = struct.unpack_from(">I", png, start)
+        pieces.append(chunk(png[start + 4 : start + 8], png[start + 8 : start + 8 + length]))
+        start += 12 + length
+    return b"".join(pieces)
+
+
+def mutated(content: bytes, rng: np.random.Generator) -> bytes:
+    """Change a file in one to four places."""
+    changed = bytearray(content)
+    for _ in range(rng.integers(1, 5)):
+        # Half of the changes in the header, which says what the rest means.
+        end = len(changed) if rng.random() < 0.5 else min(len(changed), 200)
+        at, length = int(rng.integers(max(end, 1))), int(rng.integers(1, 40))
+        match rng.integers(6):
+            case 0:
+                changed[at : at + 1] = rng.bytes(1)
+            case 1:
+                changed[at:at] = rng.bytes(length)
+            case 2:
+                del changed[at : at + length]
+            case 3:
+                del changed[max(at, 8) :]
+            case 4:
+                changed[at:at] = changed[at : at + 10 * length]
+            case 5:
+                number = int(rng.choice([0, 1, 2**31 - 1, 2**32 - 1]))
+                changed[at : at + 4] = number.to_bytes(4, "big" if rng.random() < 0.5 else "little")
+    png = content.startswith(b"\x89PNG") and rng.random() < 0.8
+    return repaired(bytes(changed)) if png else bytes(changed)
+
+
+def read_or_refused(path: Path) -> bool:
+    """Whether a picture was read, in two seconds and into a valid value, or else refused."""
+    start = time.process_time()
+    try:
+        digit = prepare_digit(path)
+    except ImageError:
+        digit = None
+    assert time.process_time() - start < 2
+    if digit is not None:
+        assert digit.shape == (28, 28)
+        assert digit.dtype == np.float32
+        assert np.isfinite(digit).all()
+        assert digit.min() >= 0
+        assert digit.max() <= 1
+    return digit is not None
+
+
+def damage(number: int, folder: Path) -> None:
+    """Read mutated files, some of which can be read and some of which cannot."""
+    rng = np.random.default_rng(0)
+    kinds = seeds()
+    for content in kinds.values():
+        (folder / "digit").write_bytes(content)
+        assert read_or_refused(folder / "digit")
+    names = list(kinds)
+    read = 0
+    for i in range(number):
+        (folder / "digit").write_bytes(mutated(kinds[names[i % len(names)]], rng))
+        try:
+            read += read_or_refused(folder / "digit")
+        except BaseException as error:
+            error.add_note(f"mutation {i}, of {names[i % len(names)]}")
+            raise
+    print(f"{number} damaged files: {read} read, {number - read} refused")
+    assert 0.1 * number < read < 0.9 * number
+
+
+@pytest.mark.parametrize("number", [100, pytest.param(4000, marks=pytest.mark.slow)])
+def test_a_damaged_file_is_read_or_refused(tmp_path: Path, number: int) -> None:
+    # In a process of its own: a crash is seen, and so is the peak of memory.
+    code = f"""
+import pathlib, test_preparation
+test_preparation.damage({number}, pathlib.Path({str(tmp_path)!r}))
+"""
+    assert peak_of(code) < 1000
