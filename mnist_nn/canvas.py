@@ -11,6 +11,7 @@ from IPython import get_ipython
 from PIL import Image, ImageDraw
 
 from mnist_nn.checks import check_network
+from mnist_nn.data import SIDE
 from mnist_nn.inference import Prediction, png, read_digit
 from mnist_nn.network import Network
 from mnist_nn.plots import plot_prediction
@@ -106,7 +107,7 @@ class DigitCanvas(anywidget.AnyWidget):
     def __init__(self, network: Network | None = None) -> None:
         if network is None:
             network = load_model(RECORD)
-        check_network(network)
+        check_network(network, SIDE**2)
         self._network = network
         self.prediction: Prediction | None = None
         super().__init__()

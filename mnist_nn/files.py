@@ -1,5 +1,6 @@
 """Files on disk: written whole or not at all, and looked at before they are read."""
 
+import io
 import math
 import os
 import secrets
@@ -119,7 +120,7 @@ def _flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> io.BufferedReader:
     """Open a file for reading; a device or a pipe, which might never answer, is refused.
 
     Raises
@@ -130,10 +131,12 @@ def open_file(path: Path) -> BinaryIO:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
             return path.open("rb")
+    except FileNotFoundError as error:
+        raise UnreadableError("there is none") from error
     except OSError as error:
         raise UnreadableError(f"it cannot be opened: {error.strerror}") from error
     except ValueError as error:
-        raise UnreadableError("its name holds the character NUL") from error
+        raise UnreadableError("no file can have that name") from error  # with NUL in it
     raise UnreadableError(f"it is a {'folder' if stat.S_ISDIR(mode) else 'pipe or a device'}")
 
 

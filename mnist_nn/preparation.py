@@ -8,9 +8,7 @@ it into that form.
 """
 
 import io
-import os
 import re
-import stat
 import struct
 import warnings
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 
 from mnist_nn.checks import Floats
 from mnist_nn.data import SIDE
+from mnist_nn.files import UnreadableError, open_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -169,16 +168,7 @@ def _read_file(path: Path) -> Floats:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        # A pipe or a device would be waited for, or read without end.
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise _refusal(path, "that is a folder", "give the path of a file")
-        if not stat.S_ISREG(mode):
-            raise _refusal(path, "that is a pipe or a device", "give the path of a file")
-        with (
-            _File(io.FileIO(path, opener=_open_without_waiting)) as file,
-            warnings.catch_warnings(),
-        ):
+        with _File(open_file(path).detach()) as file, warnings.catch_warnings():
             # Pillow has a different size limit, and warns about files that it can still read.
             warnings.simplefilter("ignore")
             size = _check_file(path, file)
@@ -188,10 +178,8 @@ def _read_file(path: Path) -> Floats:
                 return _decoded(ImageOps.exif_transpose(image))
     except ImageError:
         raise
-    except FileNotFoundError:
-        raise _refusal(path, "there is none", "check the path") from None
-    except PermissionError as error:
-        raise _refusal(path, "it may not be read", "change its permissions") from error
+    except UnreadableError as error:
+        raise _refusal(path, str(error), "check the path") from error
     except UnidentifiedImageError as error:
         raise _refusal(path, f"it cannot be read (it is none of {_READ})", _SAVE_IT) from error
     except Exception as error:  # each format raises its own for a damaged file
@@ -218,13 +206,9 @@ class _File(io.BufferedReader):
         return super().read(size)
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no such flag
-
-
 def _check_file(path: Path, file: BinaryIO) -> int:
     """Refuse what would take minutes or gigabytes, however few the pixels; return the size."""
-    size = file.seek(0, os.SEEK_END)
+    size = file.seek(0, io.SEEK_END)
     if size > _MAX_BYTES:
         raise _refusal(path, f"it has more than {_MAX_BYTES // 10**6} MB", "resize it")
     file.seek(0)

@@ -148,17 +148,12 @@ def model_card(path: Path | str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[Network, dict[str, Any]]:
-    if not os.path.exists(path):  # noqa: PTH110 - whatever is wrong with the path
-        raise ModelError(
-            f"expected a model at {path}, but there is none; check the path, or train one "
-            "and save it there"
-        )
     try:
         card, arrays = _read_card(path, _MOST_BYTES)
     except UnreadableError as error:
         raise ModelError(
-            f"{path} should be a model that save_model wrote, but {error}; train and save the "
-            "network again"
+            f"{path} should be a model that save_model wrote, but {error}; check the path, or "
+            "train and save the network again"
         ) from error
     version = card.get("format")
     if type(version) is not int or version != _FORMAT:

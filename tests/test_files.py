@@ -356,10 +356,11 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, read: Callable[[Path]
         (tmp_path / "zero", "device"),
         (Path("/dev/zero"), "device"),
         (tmp_path, "folder"),
-        (tmp_path / "none", "No such file"),
+        (tmp_path / "none", "there is none"),
         (tmp_path / "loop", "symbolic links"),
         (tmp_path / ("n" * 5000), "too long"),
-        (tmp_path / "n\0", "NUL"),
+        (tmp_path / "n\0", "no file can have that name"),
+        (tmp_path / "\ud800", "no file can have that name"),
     ]:
         with pytest.raises(UnreadableError, match=said):
             read(path)
