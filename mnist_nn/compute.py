@@ -9,12 +9,13 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from functools import cache, partial
 from itertools import repeat
 from pathlib import Path, PurePosixPath
-from threading import Barrier, Lock
+from threading import Barrier, RLock
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
@@ -22,8 +23,6 @@ import numpy as np
 from mnist_nn.checks import Floats
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
     from threadpoolctl import LibController
 
 T = TypeVar("T")
@@ -162,10 +161,10 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
 
 
 _is_part: ContextVar[bool] = ContextVar("is_part", default=False)
-_lock = Lock()
+_lock = RLock()
 _holders: set[object] = set()
 _threads: list[int] = []  # that each BLAS had before it was held
-_teams: "dict[int, ThreadPoolExecutor]" = {}  # by their number of threads
+_teams: dict[int, ThreadPoolExecutor] = {}  # by their number of threads
 _cores = 1
 
 
@@ -185,8 +184,7 @@ def one_blas_thread() -> Iterator[int]:
             if not _holders:
                 _threads[:] = _threads or [library.num_threads or 1 for library in blas()]
                 _cores = min([*_threads, available_cores()])
-                for library in blas():
-                    library.set_num_threads(1)
+                _set_threads([1] * len(_threads))
             _holders.add(holder)
             cores = 1 if _is_part.get() else _cores
         yield cores
@@ -199,9 +197,17 @@ def one_blas_thread() -> Iterator[int]:
 
 def _release() -> None:
     if _threads:
-        for library, threads in zip(blas(), _threads, strict=True):
-            library.set_num_threads(threads)
+        _set_threads(_threads)
         _threads.clear()
+
+
+def _set_threads(numbers: Sequence[int]) -> None:
+    for library, number in zip(blas(), numbers, strict=True):
+        # From 3.8 on, threadpoolctl heeds only the thread that came first, until that one lets go.
+        let_go = getattr(library, "clear_controlling_thread", lambda **_: None)
+        let_go(force=True)
+        library.set_num_threads(number)
+        let_go()
 
 
 def available_cores() -> int:
@@ -241,10 +247,8 @@ def _quotas(
     return quotas
 
 
-def _team(threads: int) -> "ThreadPoolExecutor | None":
+def _team(threads: int) -> ThreadPoolExecutor | None:
     """Start the threads that help, once; return None where they cannot be started."""
-    from concurrent.futures import ThreadPoolExecutor
-
     with _lock:
         if threads not in _teams:
             team = ThreadPoolExecutor(threads, thread_name_prefix="mnist_nn")
@@ -274,12 +278,16 @@ def blas() -> "list[LibController]":
 
 def _start_afresh() -> None:
     """Forget the parent's threads and BLAS holders, which a forked child does not have."""
-    global _lock
-    _lock = Lock()
     _teams.clear()
     _holders.clear()
     _release()
+    _lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+    # A child has its parent's locks, and not the threads that hold them: those of threadpoolctl, of
+    # its import, of a team that starts. So a fork waits until these moments have passed; and it
+    # does so before concurrent.futures, imported above, takes a lock that a team needs to start.
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_start_afresh
+    )

@@ -596,7 +596,10 @@ class _Interrupts:
                 result = self._result()
         finally:
             if self._handler is not None:
-                signal.signal(signal.SIGINT, self._handler)
+                try:
+                    signal.signal(signal.SIGINT, self._handler)
+                except KeyboardInterrupt:  # it came as soon as the handler was back
+                    self._note()
         if self._first_signal < math.inf and result is None:  # it came in this last moment
             result = self._result()
         if result is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 from mnist_nn import (
     SGD,
@@ -207,30 +207,122 @@ def in_a_process(code: str) -> str:
     ).stdout
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_child_forked_in_the_middle_of_it_computes_too() -> None:
-    code = """
-import os, sys, threading
+def test_blas_has_one_thread_whichever_thread_computes() -> None:
+    # threadpoolctl heeds the first thread that asks, here this one, for as long as it lives.
+    before = blas_threads()
+    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+        library.set_num_threads(library.num_threads)
+    meanwhile, computed, leave = [], threading.Event(), threading.Event()
+
+    def compute() -> None:
+        meanwhile.extend(map_slices(lambda _: blas_threads(), 2 * BLOCK))
+        computed.set()
+        leave.wait(600)
+
+    other = threading.Thread(target=compute)
+    other.start()
+    try:
+        assert computed.wait(600)
+        assert len(meanwhile) == 8
+        assert all(threads <= {1} for threads in meanwhile)
+        assert blas_threads() == before
+        with threadpool_limits(1):  # and the other thread has not become the one it heeds
+            assert blas_threads() <= {1}
+        assert blas_threads() == before
+    finally:
+        leave.set()
+        other.join()
+
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+CHILDREN = """
+import multiprocessing, os, signal, sys, threading, time
 import numpy as np
-from threadpoolctl import threadpool_info
-from mnist_nn import init_params, make_predictions
-network, X = init_params([20, 8, 10], rng=0), np.random.default_rng(0).random((9000, 20))
-expected, stop = make_predictions(network, X), threading.Event()
-def predict():
-    while not stop.is_set():
-        make_predictions(network, X)
-threads = [threading.Thread(target=predict) for _ in range(3)]
-for thread in threads:
-    thread.start()
-for _ in range(20):
+from mnist_nn import init_params, predict_proba, train
+from mnist_nn.compute import one_blas_thread
+layers, number = {layers}, {number}
+rng, network = np.random.default_rng(0), init_params(layers, rng=0)
+X, Y = rng.random((5000, layers[0]), np.float32), rng.integers(0, 10, 5000)
+few = X[:2048], Y[:2048]
+settings = dict(epochs=1, batch_size=1024, learning_rate=0.1, rng=0, progress=False)
+def fork(task):
     child = os.fork()
     if child == 0:
-        same = (make_predictions(network, X) == expected).all()
-        os._exit(0 if same else 1)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), end=" ")
+        signal.alarm(20)
+        os._exit(0 if task() else 1)
+    return child
+def end(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+"""
+
+
+@forks
+@pytest.mark.parametrize(
+    ("layers", "number"),
+    [
+        pytest.param([784, 64, 32, 10], 8, marks=pytest.mark.long),
+        pytest.param([784, 64, 32, 10], 100, marks=pytest.mark.slow),
+        pytest.param([784, 1200, 1200, 10], 24, marks=pytest.mark.slow),
+    ],
+)
+def test_a_child_forked_in_the_middle_of_it_computes_too(layers: list[int], number: int) -> None:
+    code = """
+probabilities, trained = predict_proba(network, X), train(network, *few, **settings)[0].w[0]
+def predicts():
+    return np.array_equal(predict_proba(network, X), probabilities)
+def trains():
+    return np.array_equal(train(network, *few, **settings)[0].w[0], trained)
+def forks_again():
+    thread = threading.Thread(target=predicts)
+    thread.start()
+    time.sleep(rng.random() / 100)
+    return end(fork(predicts)) == 0 and thread.join() is None
+def hold():
+    with one_blas_thread():
+        pass
+stop = threading.Event()
+def repeat(task):
+    while not stop.is_set():
+        task()
+threads = [threading.Thread(target=repeat, args=[task]) for task in (predicts, trains, hold)]
+for thread in threads:
+    thread.start()
+context = multiprocessing.get_context("fork")
+for i in range(number):
+    time.sleep(rng.random() / 100)
+    print(end(fork([predicts, trains, forks_again][i % 3])), end=" ")
+for _ in range(number // 4):
+    process = context.Process(target=lambda: sys.exit(0 if predicts() else 1))
+    process.start()
+    process.join(20)
+    print(process.exitcode, end=" ")
 stop.set()
 """
-    assert in_a_process(code).split() == ["0"] * 20
+    came = in_a_process(CHILDREN.format(layers=layers, number=number) + code).split()
+    assert came == ["0"] * (number + number // 4)
+
+
+@forks
+@pytest.mark.parametrize(
+    "number", [pytest.param(20, marks=pytest.mark.long), pytest.param(200, marks=pytest.mark.slow)]
+)
+def test_a_child_forked_while_the_first_threads_start_computes_too(number: int) -> None:
+    code = """
+def predicts():
+    return predict_proba(network, X).shape == (5000, 10)
+def forks_at_the_start():
+    # Nothing has been computed: threadpoolctl is yet to be imported, and a team to be started.
+    first = threading.Thread(target=predicts)
+    first.start()
+    time.sleep(delay)
+    return end(fork(predicts)) == 0 and first.join() is None
+for i in range(number):
+    delay = i / number * 0.04
+    print(end(fork(forks_at_the_start)), end=" ")
+print("threadpoolctl" in sys.modules)
+"""
+    came = in_a_process(CHILDREN.format(layers=[784, 64, 10], number=number) + code).split()
+    assert came == ["0"] * number + ["False"]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process")

@@ -2,8 +2,12 @@
 
 import copy
 import itertools
+import json
 import math
+import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -489,6 +493,26 @@ def test_a_signal_in_the_last_step_hands_over_the_whole_training(blobs) -> None:
     assert np.array_equal(e.value.network.w[0], network.w[0])
 
 
+@pytest.mark.parametrize(("calls", "epochs"), [(2 * 5 + 2, 2), (10**6, 5)])
+def test_a_signal_as_the_handler_is_put_back_hands_over_too(
+    blobs, monkeypatch, calls, epochs
+) -> None:
+    put_back = signal.signal
+
+    def interrupted(number, handler):
+        old = put_back(number, handler)
+        if handler is signal.default_int_handler:
+            signal.raise_signal(number)
+        return old
+
+    start = init_params([3, 4, 3], rng=0)
+    network, _ = train(start, *blobs, **SETTINGS | {"epochs": epochs})
+    monkeypatch.setattr(signal, "signal", interrupted)
+    with pytest.raises(TrainingInterrupted, match=f"stopped after epoch {epochs};") as e:
+        train(start, *blobs, **SETTINGS, augment=raise_signal_after(calls))
+    assert np.array_equal(e.value.network.w[0], network.w[0])
+
+
 def test_a_step_that_does_not_end_is_interrupted_by_a_later_signal(blobs, monkeypatch) -> None:
     now = itertools.count(0, 100)
     monkeypatch.setattr(training.time, "monotonic", lambda: next(now))
@@ -511,6 +535,105 @@ def test_an_error_after_a_signal_stays_to_be_seen(blobs) -> None:
     with pytest.raises(TrainingInterrupted) as e:
         train(init_params([3, 4, 3], rng=0), *blobs, **SETTINGS, augment=augment)
     assert isinstance(e.value.__cause__, KeyError)
+
+
+INTERRUPTED = """
+import json, os, signal, sys, traceback
+import numpy as np
+from threadpoolctl import threadpool_info
+from mnist_nn import TrainingInterrupted, gradient_descent, init_params, train
+rng = np.random.default_rng(0)
+X, Y = rng.random((2000, 20), np.float32), rng.integers(0, 10, 2000)
+start = init_params([20, 12, 10], rng=0)
+def run(kind, length, progress):
+    if kind == "train":
+        settings = dict(batch_size=200, learning_rate=0.1, rng=0, validation=(X[:300], Y[:300]))
+        return train(start, X, Y, epochs=length, progress=progress, **settings)
+    return gradient_descent(start, X, Y, iterations=length, report_every=1, progress=progress)
+def state():
+    blas = [library["num_threads"] for library in threadpool_info()]
+    return blas, np.geterr(), dict(os.environ), signal.getsignal(signal.SIGINT)
+def causes(error):
+    while error is not None:
+        yield error
+        error = error.__context__
+def same(one, other):
+    pairs = zip([*one.w, *one.b], [*other.w, *other.b], strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+def fits(kind, network, history):
+    rows = history.drop(columns="seconds", errors="ignore")
+    done = int(history.index[-1]) if len(history) else 0
+    # The last row of gradient descent comes before its step.
+    lengths = [done, done + 1] if kind == "gradient_descent" else [done]
+    for length in lengths:
+        came, expected = run(kind, length, False) if length else (start, history)
+        if same(network, came):
+            return expected.drop(columns="seconds", errors="ignore").head(len(rows)).equals(rows)
+    return False
+def wait_for_the_end_of_signals(errors):
+    while True:
+        try:
+            return sys.stdin.readline()
+        except KeyboardInterrupt as error:
+            errors.append(error)
+run("train", 2, False)
+before = state()
+for line in iter(sys.stdin.readline, ""):
+    kind, progress = json.loads(line)
+    errors = []
+    try:
+        try:
+            print("begins", flush=True)
+            while True:
+                run(kind, 20, progress)
+        except KeyboardInterrupt as error:
+            errors.append(error)
+            wait_for_the_end_of_signals(errors)
+    except KeyboardInterrupt as error:
+        errors.append(error)
+        wait_for_the_end_of_signals(errors)
+    same_state = before == state()
+    chain = [error for last in errors for error in causes(last)]
+    handed = next((error for error in chain if isinstance(error, TrainingInterrupted)), None)
+    frames = [frame for error in chain for frame in traceback.extract_tb(error.__traceback__)]
+    left = [frame.name for frame in frames if "training" in frame.filename]
+    lost = handed is None and "__exit__" in left  # between two trainings is no loss
+    fit = fits(kind, handed.network, handed.history) if handed else not lost
+    print(json.dumps([handed is not None, fit, same_state]), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+@pytest.mark.parametrize(
+    "signals", [pytest.param(8, marks=pytest.mark.long), pytest.param(100, marks=pytest.mark.slow)]
+)
+def test_real_signals_at_random_moments_lose_nothing(signals: int) -> None:
+    rng, handed_over = random.Random(0), 0
+    command = [sys.executable, "-c", INTERRUPTED]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, bufsize=1, **pipes) as process:
+        killer = threading.Timer(600, process.kill)
+        killer.start()
+        ways = itertools.product(["train", "gradient_descent"], [False, True], [False, True])
+        for kind, progress, twice in itertools.islice(itertools.cycle(ways), signals):
+            print(json.dumps([kind, progress]), file=process.stdin)
+            assert process.stdout.readline() == "begins\n"
+            time.sleep(rng.uniform(0, 0.3))
+            process.send_signal(signal.SIGINT)
+            if twice:
+                time.sleep(rng.uniform(0, 0.003))
+                process.send_signal(signal.SIGINT)
+            time.sleep(0.1)  # until the last has arrived
+            print("that was all", file=process.stdin)
+            handed, fits, same_state = json.loads(process.stdout.readline())
+            handed_over += handed
+            assert fits
+            assert same_state
+        process.stdin.close()
+        assert process.wait(60) == 0
+        killer.cancel()
+    print(f"{handed_over} of {signals} handed over")
+    assert handed_over >= 0.8 * signals  # the others came between two trainings
 
 
 def test_somebody_elses_handler_and_other_threads_are_left_alone(blobs) -> None:
