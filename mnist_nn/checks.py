@@ -163,7 +163,8 @@ def check_rng(rng: Any) -> None:
 
 def check_array(name: str, value: Any) -> None:
     """Raise TypeError unless ``value`` is a NumPy array: a Series is not indexed by position."""
-    if isinstance(value, np.ma.MaskedArray):
+    # Not np.ma.MaskedArray, which would import numpy.ma: 10 ms, and a lock in a forked child.
+    if isinstance(value, np.ndarray) and hasattr(value, "mask"):
         raise TypeError(
             f"{name} must be a NumPy array without a mask, which products and means would ignore, "
             f"not a {type(value).__name__}; pass its .filled(0), or its .data"
