@@ -41,7 +41,7 @@ def environment() -> dict[str, Any]:
         "threads": [library.num_threads for library in blas()],
         "cores": os.cpu_count(),
         "cpu_features": [*extensions.get("baseline", []), *extensions.get("found", [])],
-        "system": platform.platform(),
+        "system": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]).strip(),
     }
 
 
