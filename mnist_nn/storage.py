@@ -5,7 +5,7 @@ import inspect
 import json
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -42,7 +42,8 @@ RECORD = MODELS_DIR / "record.npz"
 _FORMAT = 1
 _CHECKPOINT_FORMAT = 1
 _MOST_BYTES = 2**27  # of a model's arrays: 33 million numbers in float32
-_CARD_BYTES = 2**24
+_MOST_ROWS_BYTES = 2**26  # of a history: 8 million numbers
+_MOST_CARD_BYTES = 2**22  # of a card: a million characters
 
 
 class ModelError(ValueError):
@@ -191,13 +192,18 @@ def _write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Floats]) ->
         raise ValueError(
             f"facts must be something that JSON can hold, but {error}; leave that out"
         ) from error
+    if 4 * len(text) > _MOST_CARD_BYTES:
+        raise ValueError(
+            f"facts must fit into {_MOST_CARD_BYTES // 4:,} characters of JSON, not {len(text):,}; "
+            "leave some out"
+        )
     with replacing(path) as file:
         np.savez(file, allow_pickle=False, card=np.array(text), **arrays)
 
 
 def _read_card(path: Path, most: int) -> tuple[dict[str, Any], dict[str, Array]]:
     """Read a card, and the arrays that come with it, of at most so many bytes."""
-    arrays = read_arrays(path, most + _CARD_BYTES)
+    arrays = read_arrays(path, most + _MOST_CARD_BYTES)
     try:
         card = json.loads(str(arrays.pop("card")), parse_constant=_refuse)
     except (KeyError, ValueError, RecursionError) as error:
@@ -212,23 +218,33 @@ def _refuse(constant: str) -> None:
 
 
 def save_checkpoint(
-    path: Path, arguments: Mapping[str, Any], state: Mapping[str, Any], arrays: Mapping[str, Floats]
+    path: Path,
+    arguments: Mapping[str, Any],
+    state: Mapping[str, Any],
+    arrays: Mapping[str, Floats],
+    rows: Sequence[Mapping[str, float]],
 ) -> None:
-    """Write down a training run: what it was called with, and where it is.
+    """Write down a training run: what it was called with, where it is, and its history.
 
     Raises
     ------
     OSError
         If the file cannot be written; the old one is as it was.
     """
-    facts = {"arguments": arguments, "state": state, "versions": _versions()}
-    _write(path, {"checkpoint": _CHECKPOINT_FORMAT} | facts, arrays)
+    card = {
+        "checkpoint": _CHECKPOINT_FORMAT,
+        "arguments": arguments,
+        "versions": _versions(),
+        "state": state,
+        "columns": [*rows[0]] if rows else [],
+    }
+    _write(path, card, {**arrays, "rows": np.array([[*row.values()] for row in rows], float)})
 
 
 def load_checkpoint(
     path: Path, arguments: Mapping[str, Any], most: int
-) -> tuple[Any, dict[str, Array]] | None:
-    """Read where a run was, or return None if there is no file yet.
+) -> tuple[Any, dict[str, Array], list[dict[str, float]]] | None:
+    """Read where a run was and its history, or return None if there is no file yet.
 
     Parameters
     ----------
@@ -236,7 +252,7 @@ def load_checkpoint(
     arguments : mapping
         What this run was called with.
     most : int
-        How many bytes its arrays may have.
+        How many bytes its arrays may have, besides the history.
 
     Raises
     ------
@@ -247,7 +263,7 @@ def load_checkpoint(
         return None
     advice = "choose another path, or delete the file to start again"
     try:
-        card, arrays = _read_card(path, most)
+        card, arrays = _read_card(path, most + _MOST_ROWS_BYTES)
     except UnreadableError as error:
         raise CheckpointError(
             f"{path} should be a checkpoint that training wrote, but {error}; {advice}"
@@ -270,7 +286,22 @@ def load_checkpoint(
             f"{path} is the checkpoint of another run, which differs in "
             f"{', '.join(differences[:5])}; call it with the same arguments, {advice}"
         )
-    return card.get("state"), arrays
+    try:
+        table, columns = arrays.pop("rows"), card["columns"]
+        if table.dtype != float or not np.isfinite(table).all():
+            raise ValueError("the history should hold finite numbers")
+        rows = [dict(zip(columns, row, strict=True)) for row in table.tolist()]
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged_checkpoint(path) from error
+    return card.get("state"), arrays, rows
+
+
+def damaged_checkpoint(path: Path) -> CheckpointError:
+    """Make the error for a checkpoint of the right run that cannot be taken up."""
+    return CheckpointError(
+        f"{path} should hold the state of a training run, but is damaged; delete the file to start "
+        "again"
+    )
 
 
 def describe(value: Any) -> Any:

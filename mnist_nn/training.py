@@ -25,7 +25,7 @@ from mnist_nn.optimizers import SGD, Adam, Optimizer, update
 from mnist_nn.plots import plot_history
 from mnist_nn.progress import Progress
 from mnist_nn.storage import (
-    CheckpointError,
+    damaged_checkpoint,
     describe,
     load_checkpoint,
     parameter_arrays,
@@ -416,17 +416,16 @@ class TrainingState:
 
     def arrays(self) -> dict[str, Floats]:
         """Name all of the arrays: views, so that they can be filled as well."""
-        arrays = parameter_arrays(self.network)
+        arrays = parameter_arrays(self.network) | parameter_arrays(self.best, "best_")
         for i, moment in enumerate(self.moments):
             arrays |= parameter_arrays(moment, f"moment{i}_")
-        return arrays | parameter_arrays(self.best, "best_")
+        return arrays
 
     def facts(self) -> dict[str, Any]:
-        """Gather the rest of the state, in what JSON can hold."""
+        """Gather the rest of the state but the rows, in what JSON can hold."""
         return {
             "epoch": self.epoch,
             "steps": self.steps,
-            "rows": self.rows,
             "best_loss": self.best_loss if self.best_epoch else None,
             "best_epoch": self.best_epoch,
             "finished": self.finished,
@@ -434,8 +433,10 @@ class TrainingState:
             "seconds": time.perf_counter() - self.started,
         }
 
-    def restore(self, facts: Any, arrays: Mapping[str, Array]) -> None:
-        """Take up the state that ``facts`` and ``arrays`` have written down.
+    def restore(
+        self, facts: Mapping[str, Any], arrays: Mapping[str, Array], rows: list[dict[str, float]]
+    ) -> None:
+        """Take up the state that `facts`, `arrays` and the rows have written down.
 
         Raises
         ------
@@ -447,16 +448,14 @@ class TrainingState:
             name: (a.shape, a.dtype) for name, a in arrays.items()
         } or not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("its arrays are not those of this run")
-        rows, counts = facts["rows"], [facts["epoch"], facts["steps"], facts["best_epoch"]]
+        counts = [facts["epoch"], facts["steps"], facts["best_epoch"]]
         best_loss = facts["best_loss"] if facts["best_epoch"] else math.inf
-        figures = [facts["seconds"], *(n for row in rows for n in row.values()), best_loss]
         if (
-            not isinstance(rows, list)
-            or not all(type(n) is int and 0 <= n < 2**53 for n in counts)
-            or not all(type(n) in (int, float) for n in figures)
-            or not all(math.isfinite(n) for n in figures[:-1])
-            or any(row.keys() != rows[0].keys() or self.unit not in row for row in rows)
+            not all(type(n) is int and 0 <= n < 2**53 for n in counts)
+            or not all(type(n) in (int, float) for n in (facts["seconds"], best_loss))
+            or not math.isfinite(facts["seconds"])
             or type(facts["finished"]) is not bool
+            or any(self.unit not in row for row in rows[:1])
         ):
             raise ValueError("its figures are not those of this run")
         if self.rng is not None:
@@ -464,7 +463,8 @@ class TrainingState:
         for name, array in own.items():
             array[...] = arrays[name]
         self.epoch, self.steps, self.best_epoch = counts
-        self.rows, self.best_loss, self.finished = rows, best_loss, facts["finished"]
+        self.best_loss, self.finished = best_loss, facts["finished"]
+        self.rows = [row | {self.unit: int(row[self.unit])} for row in rows]
         self.last_finite = _copy(self.network)
         self.started = time.perf_counter() - facts["seconds"]
 
@@ -497,10 +497,7 @@ class _Checkpoint:
         try:
             run.restore(*saved)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"{self._path} should hold the state of a training run, but is damaged; delete the "
-                "file to start again"
-            ) from error
+            raise damaged_checkpoint(self._path) from error
 
     def save(self, run: TrainingState) -> None:
         """Write the run down, if it has ended or enough time has passed."""
@@ -513,7 +510,7 @@ class _Checkpoint:
     def _write(self, path: Path, run: TrainingState) -> None:
         start = time.perf_counter()
         try:
-            save_checkpoint(path, self._arguments, run.facts(), run.arrays())
+            save_checkpoint(path, self._arguments, run.facts(), run.arrays(), run.rows)
         finally:
             now = time.perf_counter()
             self._due = now + (now - start) / _CHECKPOINT_COST

@@ -178,6 +178,16 @@ def test_a_finished_run_is_returned_at_once(
     assert (tmp_path / "run.npz").read_bytes() == before
 
 
+@pytest.mark.long
+def test_a_long_history_comes_back(tmp_path: Path) -> None:
+    settings = {"iterations": 40_000, "report_every": 1, "learning_rate": 0.5, "progress": False}
+    start, few = init_params([2, 2], rng=0), (np.eye(2, dtype=np.float32), np.arange(2))
+    expected = gradient_descent(start, *few, **settings, checkpoint=tmp_path / "run.npz")
+    came = gradient_descent(start, *few, **settings, checkpoint=tmp_path / "run.npz")
+    assert len(came[1]) == 40_001
+    assert_same(came, expected)
+
+
 @pytest.mark.usefixtures("every_epoch")
 def test_seconds_go_on(tmp_path: Path) -> None:
     original = training.save_checkpoint
@@ -316,7 +326,7 @@ def test_something_else_is_refused_and_kept(tmp_path: Path) -> None:
         run("sgd", path)
     with pytest.raises(CheckpointError, match="it is a folder"):
         run("sgd", tmp_path)
-    with pytest.raises(TypeError, match="checkpoint must be the path"):
+    with pytest.raises(TypeError, match="checkpoint must be a path"):
         run("sgd", 5)  # type: ignore[arg-type]
 
 
@@ -379,6 +389,8 @@ def damaged(path: Path, **changes: Any) -> None:
     for name, value in changes.items():
         if name in content:
             content[name] = value
+        elif name in card:
+            card[name] = value
         else:
             card["state"][name] = value
     content["card"] = np.array(json.dumps(card))
@@ -389,8 +401,10 @@ def damaged(path: Path, **changes: Any) -> None:
     "changes",
     [
         *({"epoch": value} for value in (-1, 1.5, "3", None, True, [], 10**400)),
-        *({"rows": value} for value in (None, 5, "rows", {}, [1], [{}], [{"epoch": 1}, {"a": 2}])),
-        *({"rows": [{"epoch": value}]} for value in ("1", None, [1], 10**400)),
+        *({"columns": value} for value in (None, 5, "rows", {}, [1], [[], [], [], [], [], []])),
+        *({"columns": value} for value in (["epoch"], ["a", "b", "c", "d", "e", "f"])),
+        *({"rows": np.full((2, 6), value)} for value in (np.nan, np.inf, 1, "1")),
+        *({"rows": np.ones(shape)} for shape in ((), (2,), (2, 5), (2, 6, 1))),
         *({"best_loss": value, "best_epoch": 1} for value in (None, "1", [])),
         *({"seconds": value} for value in (None, "1")),
         *({"finished": value} for value in (0, None, "no")),
