@@ -307,9 +307,10 @@ def damaged_checkpoint(path: Path) -> CheckpointError:
 def describe(value: Any) -> Any:
     """Describe an argument in what JSON can hold, so that equal ones have equal descriptions.
 
-    An array is described by its SHA-256, a function by its name and that of its source.
+    An array is described by its SHA-256; a function by its name, that of its source, and the
+    numbers, texts and arrays from outside that it uses.
     """
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         content = np.ascontiguousarray(value)
         return f"{value.dtype} of shape {value.shape}, {hashlib.sha256(content.data).hexdigest()}"
     if isinstance(value, Mapping):
@@ -317,20 +318,35 @@ def describe(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [describe(item) for item in value]
     if isinstance(value, partial):
-        return {"partial": describe([value.func, value.args, value.keywords])}
+        function = describe(value.func) | {"arguments": describe(value.args)}
+        return function | describe(value.keywords)
     if is_dataclass(value) and not isinstance(value, type):
         settings = {field.name: getattr(value, field.name) for field in fields(value)}
         return {"kind": type(value).__name__} | describe(settings)
     if callable(value):
-        name = getattr(value, "__qualname__", type(value).__qualname__)
+        owner = value if hasattr(value, "__qualname__") else type(value)
         source = ""
         with suppress(OSError, TypeError):  # it has none that can be found
-            source = inspect.getsource(value if hasattr(value, "__qualname__") else type(value))
-        settings = {} if hasattr(value, "__qualname__") else describe(vars(value))
-        return {"name": name, "source": hashlib.sha256(source.encode()).hexdigest()} | settings
+            source = inspect.getsource(owner)
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        return {"name": owner.__qualname__, "source": digest} | describe(_used_by(value))
     if isinstance(value, np.generic):
         return value.item()
     return value if isinstance(value, str | float | int | None) else repr(value)
+
+
+def _used_by(function: Any) -> dict[str, Any]:
+    """Find the values that a function uses, besides its arguments."""
+    if not inspect.isfunction(function):
+        return getattr(function, "__dict__", {})
+    with suppress(ValueError):  # a variable that has no value yet
+        outside = inspect.getclosurevars(function)
+        return {
+            name: value
+            for name, value in {**outside.globals, **outside.nonlocals}.items()
+            if isinstance(value, str | float | int | np.generic | np.ndarray | tuple | list)
+        }
+    return {}
 
 
 def _versions() -> dict[str, str]:

@@ -301,6 +301,26 @@ def test_a_function_with_settings_of_its_own(tmp_path: Path) -> None:
         run("sgd", tmp_path / "run.npz", augment=Noise(0.2))
 
 
+def test_a_function_that_uses_other_values(tmp_path: Path) -> None:
+    def noise(strength: Any) -> Any:
+        return lambda X, rng: X + strength * rng.random(X.shape, np.float32)
+
+    first = run("sgd", tmp_path / "run.npz", augment=noise(0.1))
+    assert_same(run("sgd", tmp_path / "run.npz", augment=noise(0.1)), first)
+    with pytest.raises(CheckpointError, match=r"augment.strength \(0.1 there, 0.2 here\)"):
+        run("sgd", tmp_path / "run.npz", augment=noise(0.2))
+    with pytest.raises(CheckpointError, match=r"augment.strength \(0.1 there, float64 of shape"):
+        run("sgd", tmp_path / "run.npz", augment=noise(np.ones(784)))
+
+
+def test_a_partial_with_other_settings(tmp_path: Path) -> None:
+    settings = {"epochs": 2, "augment": partial(deform, rotation=8)}
+    first = run("sgd", tmp_path / "run.npz", **settings)
+    assert_same(run("sgd", tmp_path / "run.npz", **settings), first)
+    with pytest.raises(CheckpointError, match=r"augment.rotation \(8 there, 9 here\)"):
+        run("sgd", tmp_path / "run.npz", epochs=2, augment=partial(deform, rotation=9))
+
+
 def test_equal_arguments_of_other_types_are_the_same(tmp_path: Path) -> None:
     first = run("sgd", tmp_path / "run.npz")
     other = run("sgd", tmp_path / "run.npz", learning_rate=np.float64(0.1), epochs=np.int64(60))

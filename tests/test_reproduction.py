@@ -61,6 +61,7 @@ def fit(mnist: MNIST, way: str) -> Network:
     return train(start, *digits, rng=SEED, validation=validation, **settings)[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.filterwarnings("ignore:training ended with a loss")
 def test_a_network_is_trained_again_from_its_card(tmp_path: Path, mnist: MNIST, way: str) -> None:
@@ -75,6 +76,7 @@ def test_a_network_is_trained_again_from_its_card(tmp_path: Path, mnist: MNIST, 
         assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:training ended with a loss")
 def test_another_network_is_told_apart(tmp_path: Path, mnist: MNIST) -> None:
     network = fit(mnist, "rate")
@@ -91,6 +93,7 @@ def test_another_network_is_told_apart(tmp_path: Path, mnist: MNIST) -> None:
         assert came.saved_accuracy == np.mean(answers[1] == mnist.test_Y)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "facts",
     [
