@@ -514,7 +514,7 @@ def test_an_error_after_a_signal_stays_to_be_seen(blobs) -> None:
 
 
 INTERRUPTED = """
-import json, os, signal, sys, traceback
+import json, os, select, signal, sys, traceback
 import numpy as np
 from threadpoolctl import threadpool_info
 from mnist_nn import TrainingInterrupted, gradient_descent, init_params, train
@@ -549,6 +549,9 @@ def fits(kind, network, history):
 def wait_for_the_end_of_signals(errors):
     while True:
         try:
+            # Another thread may take a signal, and this one sees it only when it wakes up.
+            while not select.select([sys.stdin], [], [], 0.01)[0]:
+                pass
             return sys.stdin.readline()
         except KeyboardInterrupt as error:
             errors.append(error)
