@@ -587,21 +587,21 @@ class _Interrupts:
         traceback: TracebackType | None,
     ) -> None:
         self._leaving = True
-        result = None
+        cause = None if isinstance(error, KeyboardInterrupt) else error
+        stopped = None
         try:
             if self._first_signal < math.inf or isinstance(error, KeyboardInterrupt):
-                result = self._result()
+                stopped = TrainingInterrupted(*self._result())
         finally:
             if self._handler is not None:
                 try:
                     signal.signal(signal.SIGINT, self._handler)
                 except KeyboardInterrupt:  # it came as soon as the handler was back
                     self._note()
-        if self._first_signal < math.inf and result is None:  # it came in this last moment
-            result = self._result()
-        if result is not None:
-            cause = None if isinstance(error, KeyboardInterrupt) else error
-            raise TrainingInterrupted(*result) from cause
+        if self._first_signal < math.inf and stopped is None:  # it came in this last moment
+            stopped = TrainingInterrupted(*self._result())
+        if stopped is not None:
+            raise stopped from cause
 
     def stop_if_interrupted(self) -> None:
         """Raise KeyboardInterrupt if an interrupt has come."""

@@ -236,6 +236,28 @@ def test_augment_is_given_each_batch_and_what_it_returns_is_trained_on(blobs) ->
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("inner", ["predicts", "trains"])
+def test_augment_may_predict_and_train_on_many_digits(inner: str) -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.random((5000, 20), np.float32), rng.integers(0, 10, 5000)
+    start, settings = init_params([20, 8, 10], rng=0), SETTINGS | {"batch_size": 5000}
+
+    def compute():
+        if inner == "predicts":
+            return make_predictions(start, X)
+        return train(start, X, Y, **settings)[0].w[0]
+
+    expected, came = compute(), []
+
+    def augment(digits, _):
+        came.append(np.array_equal(compute(), expected))
+        return digits
+
+    network, _ = train(start, X, Y, **settings, augment=augment)
+    assert came == [True] * 5 * 8  # five steps of eight slices
+    assert np.array_equal(network.w[0], train(start, X, Y, **settings)[0].w[0])
+
+
 def test_each_batch_has_noise_of_its_own_and_each_seed_too(blobs) -> None:
     drawn = []
 
@@ -538,7 +560,7 @@ def test_an_error_after_a_signal_stays_to_be_seen(blobs) -> None:
 
 
 INTERRUPTED = """
-import json, os, signal, sys, traceback
+import json, os, select, signal, sys, traceback
 import numpy as np
 from threadpoolctl import threadpool_info
 from mnist_nn import TrainingInterrupted, gradient_descent, init_params, train
@@ -573,6 +595,9 @@ def fits(kind, network, history):
 def wait_for_the_end_of_signals(errors):
     while True:
         try:
+            # Another thread may take a signal, and this one sees it only when it wakes up.
+            while not select.select([sys.stdin], [], [], 0.01)[0]:
+                pass
             return sys.stdin.readline()
         except KeyboardInterrupt as error:
             errors.append(error)
@@ -613,6 +638,7 @@ def test_real_signals_at_random_moments_lose_nothing(signals: int) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, text=True, bufsize=1, **pipes) as process:
         killer = threading.Timer(600, process.kill)
+        killer.daemon = True
         killer.start()
         ways = itertools.product(["train", "gradient_descent"], [False, True], [False, True])
         for kind, progress, twice in itertools.islice(itertools.cycle(ways), signals):
