@@ -587,21 +587,20 @@ class _Interrupts:
         traceback: TracebackType | None,
     ) -> None:
         self._leaving = True
-        cause = None if isinstance(error, KeyboardInterrupt) else error
-        stopped = None
         try:
+            # Made in any case: once the handler is back, another signal would end the making.
+            stopped = TrainingInterrupted(*self._result())
+            stopped.__cause__ = None if isinstance(error, KeyboardInterrupt) else error
             if self._first_signal < math.inf or isinstance(error, KeyboardInterrupt):
-                stopped = TrainingInterrupted(*self._result())
+                raise stopped
         finally:
             if self._handler is not None:
                 try:
                     signal.signal(signal.SIGINT, self._handler)
                 except KeyboardInterrupt:  # it came as soon as the handler was back
                     self._note()
-        if self._first_signal < math.inf and stopped is None:  # it came in this last moment
-            stopped = TrainingInterrupted(*self._result())
-        if stopped is not None:
-            raise stopped from cause
+        if self._first_signal < math.inf:  # it came in this last moment
+            raise stopped
 
     def stop_if_interrupted(self) -> None:
         """Raise KeyboardInterrupt if an interrupt has come."""
