@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 # Each module lists its public names in __all__.
 from mnist_nn.augmentation import *
+from mnist_nn.checkpoint import *
 from mnist_nn.data import *
 from mnist_nn.download import *
 from mnist_nn.evaluation import *

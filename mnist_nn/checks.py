@@ -6,6 +6,7 @@ declares such checks beside an equation, so that its body stays the equation.
 
 import inspect
 import math
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from itertools import pairwise
@@ -125,7 +126,8 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     if not isinstance(value, str) or value not in choices:
         *others, last = (f'"{choice}"' for choice in choices)
         raise ValueError(
-            f"{name} must be {', '.join(others)} or {last}, not {value!r}; choose one of these"
+            f"{name} must be {', '.join(others)} or {last}, not {reprlib.repr(value)}; choose one "
+            "of these"
         )
 
 
@@ -144,10 +146,16 @@ def check_function(name: str, value: Any, example: str) -> None:
 
 
 def check_path(name: str, value: Any) -> None:
-    """Raise TypeError unless ``value`` is a path."""
-    if not isinstance(value, str | Path) or not str(value):
+    """Raise unless ``value`` is a path: not empty, and of characters that names can have."""
+    if not isinstance(value, str | Path):
         raise TypeError(
             f'{name} must be a path, text or pathlib.Path, not {value!r}; such as "models/mine.npz"'
+        )
+    text = str(value)
+    if not text.strip() or "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError(
+            f"{name} must be a path with characters that names can have, not {text!a}; check "
+            "where it comes from"
         )
 
 

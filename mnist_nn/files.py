@@ -1,10 +1,11 @@
 """Files on disk: written whole or not at all, and looked at before they are read."""
 
+import errno
 import io
 import math
 import os
+import re
 import secrets
-import shutil
 import stat
 import struct
 import zipfile
@@ -29,21 +30,23 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that appears whole, in place of any old one, or not at all.
 
     It is written next to its place, flushed to disk and moved. Several may write to one path at
-    the same time: each file is whole, and the last one stays. What a killed process has left of
-    its own is removed. A symbolic link stays one, and the new file has the mode of the old one.
+    the same time: each file is whole, and the last one stays. What a killed process has left is
+    removed. Missing folders are made, a symbolic link stays one, and the new file has the mode of
+    the old one.
 
     Raises
     ------
     OSError
         If it cannot be written; the old file is as it was.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise OSError(f"{path} must be the name of a file, not a folder or a device; add a name")
     try:
+        target = Path(os.path.realpath(path))
+        mode = target.stat().st_mode if os.path.lexists(target) else None  # a loop has no status
+        if mode is not None and not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, and not a file")
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(target)
-        partial, file = _open_beside(target)
+        partial, file = _open_beside(target, mode)
     except OSError as error:
         raise _explained(error, path) from error
     try:
@@ -51,8 +54,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            if target.exists():
-                shutil.copymode(target, partial)
+            if mode is not None:
+                partial.chmod(stat.S_IMODE(mode))
             if os.name != "nt":
                 partial.replace(target)
         if os.name == "nt":  # where an open file cannot be moved
@@ -68,15 +71,19 @@ def _explained(error: OSError, path: Path) -> OSError:
     return OSError(
         error.errno,
         f"{path} could not be written ({error.strerror or error}), and what was there is as it "
-        "was; make room, or choose a folder that you may write to",
+        "was; check the path, and the room on its disk",
     )
 
 
-def _open_beside(target: Path) -> tuple[Path, BinaryIO]:
-    """Create a temporary file, locked for as long as it is open."""
+def _open_beside(target: Path, mode: int | None) -> tuple[Path, BinaryIO]:
+    """Create a temporary file, locked for as long as it is open, and as private as the target."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o666 if mode is None else stat.S_IMODE(mode))
+
     while True:
         partial = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.partial")
-        file = partial.open("xb")
+        file = open(partial, "xb", opener=opener)  # noqa: SIM115
         _lock(file, wait=True)
         # Another process may have removed it before it was locked.
         with suppress(FileNotFoundError):
@@ -86,10 +93,11 @@ def _open_beside(target: Path) -> tuple[Path, BinaryIO]:
 
 
 def _remove_abandoned(target: Path) -> None:
+    name = re.compile(rf"{re.escape(_prefix(target))}[0-9a-f]{{16}}\.partial")
     for partial in target.parent.iterdir():
-        if partial.name.startswith(_prefix(target)) and partial.name.endswith(".partial"):
+        if name.fullmatch(partial.name):
             # A process that is still writing has it locked.
-            with suppress(OSError), partial.open("rb") as file:
+            with suppress(OSError, UnreadableError), open_file(partial) as file:
                 if _lock(file, wait=False):
                     partial.unlink()
 
@@ -199,7 +207,7 @@ def read_arrays(
             return {name: _read_array(archive, members[name]) for name in names or members}
         except UnreadableError:
             raise
-        except Exception as error:  # a damaged archive meets with over a dozen kinds
+        except Exception as error:  # a damaged archive may raise any of a dozen kinds
             raise UnreadableError("it is not an npz archive, or a damaged one") from error
 
 
@@ -221,4 +229,6 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]
         content = member.read(size)
         if len(content) != size or member.read(1):  # the end, where the checksum is compared
             raise UnreadableError("it has an array that is cut off")
+    if dtype.kind == "U" and size and np.frombuffer(content, f"{dtype.str[0]}u4").max() > 0x10FFFF:
+        raise UnreadableError("it has text with characters that there are not")
     return np.ndarray(shape, dtype, bytearray(content), order="F" if fortran_order else "C")

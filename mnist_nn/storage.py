@@ -1,21 +1,18 @@
 """Keep a trained network in one file: its arrays, and a card that says what they are."""
 
-import hashlib
 import inspect
 import json
-import os
+import math
 import reprlib
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mnist_nn.checks import Array, Floats, check_flag, check_network, check_path
-from mnist_nn.environment import environment, version
+from mnist_nn.environment import environment
 from mnist_nn.files import UnreadableError, read_arrays, replacing
 from mnist_nn.network import Gradients, Network, forward_prop
 
@@ -23,7 +20,6 @@ __all__ = [
     "MODELS_DIR",
     "NUMBER_RECOGNITION",
     "RECORD",
-    "CheckpointError",
     "ModelError",
     "load_model",
     "model_card",
@@ -40,18 +36,12 @@ RECORD = MODELS_DIR / "record.npz"
 """The most accurate model in the repository, which `predict_image` and `DigitCanvas` ask."""
 
 _FORMAT = 1
-_CHECKPOINT_FORMAT = 1
 _MOST_BYTES = 2**27  # of a model's arrays: 33 million numbers in float32
-_MOST_ROWS_BYTES = 2**26  # of a history: 8 million numbers
 _MOST_CARD_BYTES = 2**22  # of a card: a million characters
 
 
 class ModelError(ValueError):
     """The file is not a usable model; the message says which file, why, and what to do."""
-
-
-class CheckpointError(ValueError):
-    """The file is not a checkpoint of this run; the message says what differs, and what to do."""
 
 
 def save_model(
@@ -115,7 +105,7 @@ def save_model(
             f"{path} may hold {_MOST_BYTES:,} bytes of parameters, not {size:,}; make the network "
             "smaller"
         )
-    _write(path, card | facts, parameter_arrays(network))
+    write_archive(path, card | facts, parameter_arrays(network))
 
 
 def parameter_arrays(network: Network | Gradients, prefix: str = "") -> dict[str, Floats]:
@@ -150,12 +140,17 @@ def model_card(path: Path | str) -> dict[str, Any]:
 
 def _read(path: Path) -> tuple[Network, dict[str, Any]]:
     try:
-        card, arrays = _read_card(path, _MOST_BYTES)
+        card, arrays = read_archive(path, _MOST_BYTES)
     except UnreadableError as error:
         raise ModelError(
             f"{path} should be a model that save_model wrote, but {error}; check the path, or "
             "train and save the network again"
         ) from error
+    if "checkpoint" in card:
+        raise ModelError(
+            f"{path} should be a model, but is the checkpoint of a training run; the call that "
+            "wrote it returns its network"
+        )
     version = card.get("format")
     if type(version) is not int or version != _FORMAT:
         raise ModelError(
@@ -185,7 +180,8 @@ def _read(path: Path) -> tuple[Network, dict[str, Any]]:
     return network, card
 
 
-def _write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Floats]) -> None:
+def write_archive(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Write a card, and the arrays that come with it, into one file."""
     try:
         text = json.dumps(card, default=_from_numpy, allow_nan=False, indent=2)
     except ValueError as error:  # NaN, infinity or a dict in itself
@@ -201,172 +197,24 @@ def _write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Floats]) ->
         np.savez(file, allow_pickle=False, card=np.array(text), **arrays)
 
 
-def _read_card(path: Path, most: int) -> tuple[dict[str, Any], dict[str, Array]]:
+def read_archive(path: Path, most: int) -> tuple[dict[str, Any], dict[str, Array]]:
     """Read a card, and the arrays that come with it, of at most so many bytes."""
     arrays = read_arrays(path, most + _MOST_CARD_BYTES)
     try:
-        card = json.loads(str(arrays.pop("card")), parse_constant=_refuse)
+        text = str(arrays.pop("card"))
+        card = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (KeyError, ValueError, RecursionError) as error:
         raise UnreadableError("it has no card in JSON, so another program wrote it") from error
     if not isinstance(card, dict):
-        raise UnreadableError("its card is no table of facts")
+        raise UnreadableError("its card is not a JSON object")
     return card, arrays
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)  # NaN or Infinity, which are not JSON
-
-
-def save_checkpoint(
-    path: Path,
-    arguments: Mapping[str, Any],
-    state: Mapping[str, Any],
-    arrays: Mapping[str, Floats],
-    rows: Sequence[Mapping[str, float]],
-) -> None:
-    """Write down a training run: what it was called with, where it is, and its history.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; the old one is as it was.
-    """
-    card = {
-        "checkpoint": _CHECKPOINT_FORMAT,
-        "arguments": arguments,
-        "versions": _versions(),
-        "state": state,
-        "columns": [*rows[0]] if rows else [],
-    }
-    _write(path, card, {**arrays, "rows": np.array([[*row.values()] for row in rows], float)})
-
-
-def load_checkpoint(
-    path: Path, arguments: Mapping[str, Any], most: int
-) -> tuple[Any, dict[str, Array], list[dict[str, float]]] | None:
-    """Read where a run was and its history, or return None if there is no file yet.
-
-    Parameters
-    ----------
-    path : path
-    arguments : mapping
-        What this run was called with.
-    most : int
-        How many bytes its arrays may have, besides the history.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is something else, or the checkpoint of a run with other arguments.
-    """
-    if not os.path.exists(path):  # noqa: PTH110 - whatever is wrong with the path
-        return None
-    advice = "choose another path, or delete the file to start again"
-    try:
-        card, arrays = _read_card(path, most + _MOST_ROWS_BYTES)
-    except UnreadableError as error:
-        raise CheckpointError(
-            f"{path} should be a checkpoint that training wrote, but {error}; {advice}"
-        ) from error
-    if card.get("checkpoint") != _CHECKPOINT_FORMAT:
-        raise CheckpointError(
-            f"{path} should be a checkpoint of format {_CHECKPOINT_FORMAT}, but is "
-            f"{'of another' if 'checkpoint' in card else 'something else, such as a model'}; "
-            f"{advice}"
-        )
-    theirs = _flat(card.get("arguments")) | _flat(card.get("versions"))
-    ours = _flat(arguments) | _flat(_versions())
-    differences = [
-        f"{name} ({_brief(theirs.get(name))} there, {_brief(ours.get(name))} here)"
-        for name in dict.fromkeys([*ours, *theirs])
-        if theirs.get(name) != ours.get(name)
-    ]
-    if differences:
-        raise CheckpointError(
-            f"{path} is the checkpoint of another run, which differs in "
-            f"{', '.join(differences[:5])}; call it with the same arguments, {advice}"
-        )
-    try:
-        table, columns = arrays.pop("rows"), card["columns"]
-        if table.dtype != float or not np.isfinite(table).all():
-            raise ValueError("the history should hold finite numbers")
-        rows = [dict(zip(columns, row, strict=True)) for row in table.tolist()]
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged_checkpoint(path) from error
-    return card.get("state"), arrays, rows
-
-
-def damaged_checkpoint(path: Path) -> CheckpointError:
-    """Make the error for a checkpoint of the right run that cannot be taken up."""
-    return CheckpointError(
-        f"{path} should hold the state of a training run, but is damaged; delete the file to start "
-        "again"
-    )
-
-
-def describe(value: Any) -> Any:
-    """Describe an argument in what JSON can hold, so that equal ones have equal descriptions.
-
-    An array is described by its SHA-256; a function by its name, that of its source, and the
-    numbers, texts and arrays from outside that it uses.
-    """
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        content = np.ascontiguousarray(value)
-        return f"{value.dtype} of shape {value.shape}, {hashlib.sha256(content.data).hexdigest()}"
-    if isinstance(value, Mapping):
-        return {str(key): describe(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [describe(item) for item in value]
-    if isinstance(value, partial):
-        function = describe(value.func) | {"arguments": describe(value.args)}
-        return function | describe(value.keywords)
-    if is_dataclass(value) and not isinstance(value, type):
-        settings = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {"kind": type(value).__name__} | describe(settings)
-    if callable(value):
-        owner = value if hasattr(value, "__qualname__") else type(value)
-        source = ""
-        with suppress(OSError, TypeError):  # it has none that can be found
-            source = inspect.getsource(owner)
-        digest = hashlib.sha256(source.encode()).hexdigest()
-        return {"name": owner.__qualname__, "source": digest} | describe(_used_by(value))
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, str | float | int | None) else repr(value)
-
-
-def _used_by(function: Any) -> dict[str, Any]:
-    """Find the values that a function uses, besides its arguments."""
-    if not inspect.isfunction(function):
-        return getattr(function, "__dict__", {})
-    with suppress(ValueError):  # a variable that has no value yet
-        outside = inspect.getclosurevars(function)
-        return {
-            name: value
-            for name, value in {**outside.globals, **outside.nonlocals}.items()
-            if isinstance(value, str | float | int | np.generic | np.ndarray | tuple | list)
-        }
-    return {}
-
-
-def _versions() -> dict[str, str]:
-    return {"mnist_nn": version(), "numpy": np.__version__}
-
-
-def _flat(description: Any, name: str = "") -> dict[str, Any]:
-    """Name every part of a description: ``optimizer.momentum``."""
-    if not isinstance(description, dict):
-        return {name: description}
-    return {
-        key: part
-        for child, value in description.items()
-        for key, part in _flat(value, f"{name}.{child}".strip(".")).items()
-    }
-
-
-def _brief(description: Any) -> str:
-    text = "nothing" if description is None else str(description)
-    return text if len(text) < 50 else f"{text[:40]}…"
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)  # NaN and Infinity, which are not JSON, and 1e999
+    return number
 
 
 def _cast(network: Network, dtype: type[np.floating[Any]]) -> Network:
@@ -377,26 +225,33 @@ def _cast(network: Network, dtype: type[np.floating[Any]]) -> Network:
 def _check(network: Network, path: Path) -> None:
     try:
         check_network(network)
-        # Finite parameters may still be so large that no score is: some digits tell.
-        n_in = len(network.w[0])
-        X = np.random.default_rng(0).random((4, n_in), network.w[0].dtype)
-        X[0], X[1] = 0, 1
-        with np.errstate(all="ignore"):
-            if not np.isfinite(forward_prop.unchecked(network, X)[-1]).all():
-                raise ValueError(
-                    "a network needs scores that are finite, but its parameters are so large that "
-                    "they overflow; train it again with a lower learning rate"
-                )
+        check_scores(network)
     except ValueError as error:
         raise ModelError(f"{path} cannot hold this network: {error}") from error
+
+
+def check_scores(network: Network) -> None:
+    """Raise ValueError if the parameters are so large that scores overflow: some digits tell."""
+    n_in = len(network.w[0])
+    X = np.random.default_rng(0).random((4, n_in), network.w[0].dtype)
+    X[0], X[1] = 0, 1
+    with np.errstate(all="ignore"):
+        if not np.isfinite(forward_prop.unchecked(network, X)[-1]).all():
+            raise ValueError(
+                "a network needs scores that are finite, but its parameters are so large that they "
+                "overflow; train it again with a lower learning rate"
+            )
 
 
 def _from_numpy(fact: Any) -> Any:
     plain = isinstance(fact, np.generic | np.ndarray) and not isinstance(fact, np.ma.MaskedArray)
     if plain and fact.dtype.kind in "biufU":
         return fact.tolist()
-    if inspect.isfunction(fact) or (is_dataclass(fact) and not isinstance(fact, type)):
-        return describe(fact)
+    if inspect.isfunction(fact):
+        return f"{fact.__module__}.{fact.__qualname__}"
+    if is_dataclass(fact) and not isinstance(fact, type):
+        settings = {field.name: getattr(fact, field.name) for field in fields(fact)}
+        return {"kind": type(fact).__name__, **settings}
     raise TypeError(
         f"facts must be something that JSON can hold, not {fact!r}; make it a number, text, list "
         "or dict"

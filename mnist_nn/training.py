@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from mnist_nn import checks
+from mnist_nn.checkpoint import Checkpoint
 from mnist_nn.checks import Array, Floats, Integers, Rng
 from mnist_nn.compute import by_columns, map_slices, one_blas_thread
 from mnist_nn.data import batches
@@ -24,13 +25,7 @@ from mnist_nn.network import Gradients, Network, backward_prop, cross_entropy, f
 from mnist_nn.optimizers import SGD, Adam, Optimizer, update
 from mnist_nn.plots import plot_history
 from mnist_nn.progress import Progress
-from mnist_nn.storage import (
-    damaged_checkpoint,
-    describe,
-    load_checkpoint,
-    parameter_arrays,
-    save_checkpoint,
-)
+from mnist_nn.storage import check_scores, parameter_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +40,6 @@ __all__ = [
 Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
 """Takes digits and a random generator, and returns new digits with the same labels."""
 
-_CHECKPOINT_COST = 0.02  # of the time of training
 _GRACE_SECONDS = 5  # for a step to end before another interrupt stops it in the middle
 
 # The arguments are checked once, before the first step.
@@ -95,7 +89,8 @@ def gradient_descent(
     Warns
     -----
     RuntimeWarning
-        If the loss ends where equal guesses have it, or above.
+        If the loss ends where equal guesses have it, or above; or if the checkpoint cannot be
+        written, which does not end the training.
 
     Raises
     ------
@@ -103,8 +98,8 @@ def gradient_descent(
         When the loss or a parameter is no longer finite.
     TrainingInterrupted
         When interrupted from the keyboard.
-    CheckpointError
-        If the file is not a checkpoint of this run.
+    CheckpointError, OSError
+        If the file is not a checkpoint of this run, or cannot be written; see `train`.
     TypeError, ValueError
         If X, Y and the network do not fit each other, or a number is out of range.
     """
@@ -116,9 +111,10 @@ def gradient_descent(
         checks.check_path("checkpoint", checkpoint)
     checks.check_digits(network, X, Y)
     X = _as_parameters(X, network)
-    run = TrainingState("iteration", _copy(network))
-    record = _Checkpoint(
+    run = TrainingState("iteration", iterations, _copy(network))
+    record = Checkpoint(
         checkpoint,
+        run,
         function=gradient_descent.__name__,
         network=network._asdict(),
         X=X,
@@ -127,7 +123,7 @@ def gradient_descent(
         learning_rate=learning_rate,
         report_every=report_every,
     )
-    record.resume(run)
+    record.resume()
 
     def propagate(rows: slice) -> tuple[Floats, Gradients]:
         activations = forward(run.network, X[rows])
@@ -140,16 +136,16 @@ def gradient_descent(
             P, gradients = _mean_over_slices(propagate, len(Y))
             # If a probability is not finite, neither is the gradient of the output biases.
             run.check_finite(run.steps, learning_rate, gradients.db[-1])
-            if run.steps % report_every == 0 or run.steps >= iterations:
+            if run.steps % report_every == 0 or run.steps == iterations:
                 loss, accuracy = _score(P, Y)
                 report(run.steps, train_loss=loss, train_accuracy=accuracy)
-            if run.steps >= iterations:
+            if run.steps == iterations:
                 run.finished = True
             else:
                 run.last_finite = run.network
                 run.network = run.best = update.unchecked(run.network, gradients, learning_rate)
                 run.steps += 1
-            record.save(run)
+            record.save()
         run.warn_if_nothing_was_learned()
         return run.best, run.history()
 
@@ -205,10 +201,11 @@ def train(
         epochs, and return the network from the epoch of the minimum. Default: train for all
         epochs, and return the last network.
     checkpoint : path, optional
-        A file that the run is written down in after an epoch, as often as that takes 2% of the
-        time, and at the end. Called again with the same arguments, after a crash or an interrupt,
-        training goes on from there and ends in the same bits, or returns the result if it had
-        ended. For the same randomness, pass a seed or a generator that has not been used.
+        The file in which to keep the state of the run: after an epoch, but so seldom that writing
+        takes 2% of the time, and at the end. Called again with the same arguments, after a crash or
+        an interrupt, training goes on from the last state written, and in the same environment it
+        ends in the same bits; if it had ended, its result is returned. Pass rng as a seed: a
+        generator that has been used is another argument. Missing folders are made.
     progress : bool
         Whether to show how training goes.
 
@@ -251,10 +248,11 @@ def train(
     X = _as_parameters(X, network)
     if validation is not None:
         validation = _as_parameters(validation[0], network), validation[1]
-    rng = np.random.default_rng(rng)
-    run = TrainingState("epoch", _copy(network), optimizer, rng)
-    record = _Checkpoint(
+    generator = np.random.default_rng(rng)
+    run = TrainingState("epoch", epochs, _copy(network), optimizer, generator)
+    record = Checkpoint(
         checkpoint,
+        run,
         function=train.__name__,
         network=network._asdict(),
         X=X,
@@ -262,14 +260,15 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         optimizer=optimizer,
-        rng={"state": rng.bit_generator.state, "seed": run.seed},
+        rng=rng,
         dropout=dropout,
         augment=augment,
         validation=validation,
         patience=patience,
     )
-    record.resume(run)
-    total_steps = epochs * math.ceil(len(Y) / batch_size)
+    record.resume()
+    steps_per_epoch = math.ceil(len(Y) / batch_size)
+    run.steps, total_steps = run.epoch * steps_per_epoch, epochs * steps_per_epoch
     is_noisy = dropout > 0 or augment is not None
     buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
 
@@ -283,7 +282,7 @@ def train(
     with _running(run, epochs, progress) as (report, stop_if_interrupted):
         while not run.finished:
             answers = []
-            for batch in batches(len(Y), batch_size, rng=rng):
+            for batch in batches(len(Y), batch_size, rng=generator):
                 stop_if_interrupted()
                 P, gradients = _mean_over_slices(partial(propagate, batch), len(batch))
                 optimizer.step(run.network, gradients, run.moments, run.steps, total_steps)
@@ -301,10 +300,10 @@ def train(
             run.check_finite(run.epoch, optimizer.learning_rate, np.append(P, [*figures.values()]))
             report(run.epoch, **figures)
             run.keep(None if patience is None else figures["validation_loss"])
-            run.finished = run.epoch >= epochs or (
+            run.finished = run.epoch == epochs or (
                 patience is not None and run.epoch - run.best_epoch >= patience
             )
-            record.save(run)
+            record.save()
         run.warn_if_nothing_was_learned()
         return run.best, run.history()
 
@@ -317,6 +316,8 @@ class TrainingState:
     ----------
     unit : str
         What a row of the history stands for: an epoch, or an iteration.
+    total : int
+        How many of them there are at most.
     network : Network
         The network being trained; `train` changes it in place.
     optimizer : SGD or Adam
@@ -345,6 +346,7 @@ class TrainingState:
     """
 
     unit: str
+    total: int
     network: Network
     optimizer: Optimizer | None = None
     rng: np.random.Generator | None = None
@@ -424,8 +426,7 @@ class TrainingState:
     def facts(self) -> dict[str, Any]:
         """Gather the rest of the state but the rows, in what JSON can hold."""
         return {
-            "epoch": self.epoch,
-            "steps": self.steps,
+            "done": self.epoch if self.unit == "epoch" else self.steps,
             "best_loss": self.best_loss if self.best_epoch else None,
             "best_epoch": self.best_epoch,
             "finished": self.finished,
@@ -434,13 +435,13 @@ class TrainingState:
         }
 
     def restore(
-        self, facts: Mapping[str, Any], arrays: Mapping[str, Array], rows: list[dict[str, float]]
+        self, facts: Any, arrays: Mapping[str, Array], rows: list[dict[str, float]]
     ) -> None:
         """Take up the state that `facts`, `arrays` and the rows have written down.
 
         Raises
         ------
-        ValueError
+        KeyError, OverflowError, TypeError, ValueError
             If they are not the state of such a run.
         """
         own = self.arrays()
@@ -448,72 +449,33 @@ class TrainingState:
             name: (a.shape, a.dtype) for name, a in arrays.items()
         } or not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("its arrays are not those of this run")
-        counts = [facts["epoch"], facts["steps"], facts["best_epoch"]]
-        best_loss = facts["best_loss"] if facts["best_epoch"] else math.inf
+        done, best_epoch = facts["done"], facts["best_epoch"]
+        best_loss = facts["best_loss"] if best_epoch else math.inf
+        moments = [row[self.unit] for row in rows]
         if (
-            not all(type(n) is int and 0 <= n < 2**53 for n in counts)
-            or not all(type(n) in (int, float) for n in (facts["seconds"], best_loss))
-            or not math.isfinite(facts["seconds"])
+            not all(type(n) is int for n in (done, best_epoch))
+            or not all(type(n) is float for n in (facts["seconds"], best_loss))
+            or not 0 <= best_epoch <= done <= self.total
+            or (moments != [*range(1, done + 1)] if self.unit == "epoch" else moments[-1:] > [done])
+            or any({"seconds", "train_loss", "train_accuracy"} - row.keys() for row in rows[:1])
             or type(facts["finished"]) is not bool
-            or any(self.unit not in row for row in rows[:1])
+            or facts["finished"] > bool(rows)
         ):
             raise ValueError("its figures are not those of this run")
         if self.rng is not None:
             self.rng.bit_generator.state = facts["rng"]
         for name, array in own.items():
             array[...] = arrays[name]
-        self.epoch, self.steps, self.best_epoch = counts
-        self.best_loss, self.finished = best_loss, facts["finished"]
+        for network in (self.network, self.best):
+            check_scores(network)
+        if self.unit == "epoch":
+            self.epoch = done
+        else:
+            self.steps = done
+        self.best_loss, self.best_epoch, self.finished = best_loss, best_epoch, facts["finished"]
         self.rows = [row | {self.unit: int(row[self.unit])} for row in rows]
         self.last_finite = _copy(self.network)
         self.started = time.perf_counter() - facts["seconds"]
-
-
-class _Checkpoint:
-    """The file that a run is written down in; without a path, it does nothing."""
-
-    def __init__(self, path: Path | str | None, **arguments: Any) -> None:
-        self._path = None if path is None else Path(path)
-        self._arguments = {} if path is None else describe(arguments)
-        self._due = 0.0
-
-    def resume(self, run: TrainingState) -> None:
-        """Go on from the file; if there is none, write one now, so that a bad path is found.
-
-        Raises
-        ------
-        CheckpointError
-            If it is not a checkpoint of this run.
-        OSError
-            If it cannot be written.
-        """
-        if self._path is None:
-            return
-        size = sum(array.nbytes for array in run.arrays().values())
-        saved = load_checkpoint(self._path, self._arguments, size)
-        if saved is None:
-            self._write(self._path, run)
-            return
-        try:
-            run.restore(*saved)
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise damaged_checkpoint(self._path) from error
-
-    def save(self, run: TrainingState) -> None:
-        """Write the run down, if it has ended or enough time has passed."""
-        if self._path and (run.finished or time.perf_counter() >= self._due):
-            try:
-                self._write(self._path, run)
-            except OSError as error:  # hours of training are worth more than the file
-                warnings.warn(f"{error}; training goes on", RuntimeWarning, stacklevel=3)
-
-    def _write(self, path: Path, run: TrainingState) -> None:
-        start = time.perf_counter()
-        try:
-            save_checkpoint(path, self._arguments, run.facts(), run.arrays(), run.rows)
-        finally:
-            now = time.perf_counter()
-            self._due = now + (now - start) / _CHECKPOINT_COST
 
 
 class TrainingDiverged(ArithmeticError):

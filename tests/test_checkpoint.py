@@ -1,5 +1,6 @@
 import inspect
 import json
+import math
 import os
 import signal
 import subprocess
@@ -25,10 +26,10 @@ from mnist_nn import (
     init_params,
     load_model,
     save_model,
-    storage,
     train,
     training,
 )
+from mnist_nn import checkpoint as checkpoints
 
 RNG = np.random.default_rng(0)
 X = RNG.random((600, 784), np.float32)
@@ -69,7 +70,7 @@ def assert_same(came: Result, expected: Result) -> None:
 @pytest.fixture
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write the checkpoint after every epoch, whatever that costs."""
-    monkeypatch.setattr(training, "_CHECKPOINT_COST", 1e9)
+    monkeypatch.setattr(checkpoints, "_COST", 1e9)
 
 
 CHILD = """
@@ -77,9 +78,9 @@ import sys
 from pathlib import Path
 import numpy as np
 import test_checkpoint
-from mnist_nn import training, save_model
+from mnist_nn import checkpoint as checkpoints, save_model
 kind, checkpoint, result = sys.argv[1:]
-training._CHECKPOINT_COST = 1  # half of the time goes into writing
+checkpoints._COST = 1  # half of the time goes into writing
 print("ready", flush=True)
 network, history = test_checkpoint.run(kind, Path(checkpoint))
 history.to_pickle(result + ".history")
@@ -146,7 +147,7 @@ def test_a_run_killed_in_the_middle_of_a_write(tmp_path: Path) -> None:
 def test_an_interrupted_run_goes_on(tmp_path: Path, kind: str) -> None:
     """Interrupt it twice by a signal, as a notebook does."""
     checkpoint, calls = tmp_path / "run.npz", 0
-    original = training.save_checkpoint
+    original = checkpoints.write_archive
 
     def save_and_interrupt(*args: Any) -> None:
         nonlocal calls
@@ -156,7 +157,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, kind: str) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "save_checkpoint", save_and_interrupt)
+        patch.setattr(checkpoints, "write_archive", save_and_interrupt)
         for rows in ((2, 1), (8, 1)):
             with pytest.raises(TrainingInterrupted) as caught:
                 run(kind, checkpoint)
@@ -190,15 +191,15 @@ def test_a_long_history_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("every_epoch")
 def test_seconds_go_on(tmp_path: Path) -> None:
-    original = training.save_checkpoint
+    original = checkpoints.write_archive
 
     def interrupt(*args: Any) -> None:
         original(*args)
-        if args[2]["epoch"] == 5:
+        if args[1]["state"]["done"] == 5:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "save_checkpoint", interrupt)
+        patch.setattr(checkpoints, "write_archive", interrupt)
         with pytest.raises(TrainingInterrupted):
             run("sgd", tmp_path / "run.npz")
     time.sleep(0.5)  # the time between the runs is not counted
@@ -216,11 +217,11 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "schedule": ("optimizer.schedule.name", {"optimizer": SGD(0.1, schedule=cosine)}),
     "epochs": ("epochs (60 there, 61 here)", {"epochs": 61}),
     "batch_size": ("batch_size (50 there, 51 here)", {"batch_size": 51}),
-    "rng": ("rng.state", {"rng": 1}),
+    "rng": ("rng (0 there, 1 here) (a generator that has been used", {"rng": 1}),
     "dropout": ("dropout (0.0 there, 0.1 here)", {"dropout": 0.1}),
-    "augment": ("augment.name (nothing there, deform here)", {"augment": deform}),
+    "augment": ("augment (None there, mnist_nn.augmentation.deform here)", {"augment": deform}),
     "validation": ("validation", {"validation": (X, Y)}),
-    "patience": ("patience (nothing there, 3 here)", {"validation": (X, Y), "patience": 3}),
+    "patience": ("patience (None there, 3 here)", {"validation": (X, Y), "patience": 3}),
 }
 
 
@@ -259,15 +260,17 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
     ]:
         with pytest.raises(CheckpointError, match=rf"differs in {said} \("):
             train(*arguments, checkpoint=path, **settings)
-    with pytest.raises(CheckpointError, match="differs in function"):
+    with pytest.raises(
+        CheckpointError, match=r"differs in function \(train there, gradient_descent here\)"
+    ):
         gradient_descent(START, X, Y, checkpoint=path)
 
 
 @pytest.mark.parametrize(("package", "old"), [("mnist_nn", "0.0.1"), ("numpy", "1.0")])
 def test_other_versions_are_refused(tmp_path: Path, package: str, old: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        versions = storage._versions() | {package: old}
-        patch.setattr(storage, "_versions", lambda: versions)
+        versions = checkpoints._versions() | {package: old}
+        patch.setattr(checkpoints, "_versions", lambda: versions)
         run("sgd", tmp_path / "run.npz")
     with pytest.raises(CheckpointError, match=rf"{package} \({old} there"):
         run("sgd", tmp_path / "run.npz")
@@ -282,23 +285,75 @@ def test_a_function_that_has_changed_is_refused(tmp_path: Path) -> None:
         exec(compile(source.read_text(), source, "exec"), namespace)
         functions.append(namespace["brighter"])
     run("sgd", tmp_path / "run.npz", augment=functions[0])
-    with pytest.raises(CheckpointError, match=r"differs in augment.source"):
+    with pytest.raises(CheckpointError, match=r"differs in augment.code"):
         run("sgd", tmp_path / "run.npz", augment=functions[1])
 
 
 class Noise:
+    """Called, or by its method, it adds noise."""
+
     def __init__(self, strength: float) -> None:
         self.strength = strength
 
     def __call__(self, X: Any, rng: Any) -> Any:
         return X + self.strength * rng.random(X.shape, np.float32)
 
+    def add(self, X: Any, rng: Any) -> Any:
+        return self(X, rng)
 
-def test_a_function_with_settings_of_its_own(tmp_path: Path) -> None:
-    first = run("sgd", tmp_path / "run.npz", augment=Noise(0.1))
-    assert_same(run("sgd", tmp_path / "run.npz", augment=Noise(0.1)), first)
-    with pytest.raises(CheckpointError, match=r"augment.strength \(0.1 there, 0.2 here\)"):
-        run("sgd", tmp_path / "run.npz", augment=Noise(0.2))
+
+@pytest.mark.parametrize("make", [Noise, lambda strength: Noise(strength).add])
+def test_a_function_with_settings_of_its_own(tmp_path: Path, make: Any) -> None:
+    first = run("sgd", tmp_path / "run.npz", augment=make(0.1))
+    assert_same(run("sgd", tmp_path / "run.npz", augment=make(0.1)), first)
+    with pytest.raises(CheckpointError, match=r"augment.values.strength \(0.1 there, 0.2 here\)"):
+        run("sgd", tmp_path / "run.npz", augment=make(0.2))
+
+
+def test_a_default_of_a_function_without_a_file(tmp_path: Path) -> None:
+    make = "lambda X, rng, strength={}: X * np.float32(strength)"
+    run("sgd", tmp_path / "run.npz", augment=eval(make.format(1)))
+    run("sgd", tmp_path / "run.npz", augment=eval("( " + make.format(1) + ")"))
+    with pytest.raises(CheckpointError, match=r"augment.values.defaults"):
+        run("sgd", tmp_path / "run.npz", augment=eval(make.format(0.5)))
+    with pytest.raises(CheckpointError, match=r"augment.code"):
+        run("sgd", tmp_path / "run.npz", augment=eval(make.format(1) + " + 1"))
+
+
+class Odd:
+    """Nothing in it can be described."""
+
+    __slots__ = ("me",)
+
+    def __call__(self, X: Any, rng: Any) -> Any:  # noqa: ARG002
+        return X
+
+
+def test_odd_functions_are_taken(tmp_path: Path) -> None:
+    circle = Noise(math.nan)
+    circle.strength = circle  # type: ignore[assignment]
+    for i, augment in enumerate((Odd(), partial(Noise.add, circle))):
+        assert json.dumps(checkpoints.describe(augment), allow_nan=False)
+        if not i:
+            run("sgd", tmp_path / "run.npz", augment=augment)
+
+
+def test_two_runs_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    """The other one is noticed at the next write, and training goes on."""
+    path, calls = tmp_path / "run.npz", 0
+
+    def meanwhile(X: Any, rng: Any) -> Any:  # noqa: ARG001
+        nonlocal calls
+        calls += 1
+        if calls == 20:
+            path.unlink()
+            run("momentum", path)
+        return X
+
+    with pytest.warns(RuntimeWarning, match=r"checkpoint of another run.*; training goes on"):
+        came = run("sgd", path, augment=meanwhile)
+    assert_same(came, run("sgd"))
+    assert_same(run("momentum", path), run("momentum"))
 
 
 def test_a_function_that_uses_other_values(tmp_path: Path) -> None:
@@ -307,9 +362,11 @@ def test_a_function_that_uses_other_values(tmp_path: Path) -> None:
 
     first = run("sgd", tmp_path / "run.npz", augment=noise(0.1))
     assert_same(run("sgd", tmp_path / "run.npz", augment=noise(0.1)), first)
-    with pytest.raises(CheckpointError, match=r"augment.strength \(0.1 there, 0.2 here\)"):
+    with pytest.raises(CheckpointError, match=r"augment.values.strength \(0.1 there, 0.2 here\)"):
         run("sgd", tmp_path / "run.npz", augment=noise(0.2))
-    with pytest.raises(CheckpointError, match=r"augment.strength \(0.1 there, float64 of shape"):
+    with pytest.raises(
+        CheckpointError, match=r"augment.values.strength \(0.1 there, float64 of shape"
+    ):
         run("sgd", tmp_path / "run.npz", augment=noise(np.ones(784)))
 
 
@@ -330,7 +387,9 @@ def test_equal_arguments_of_other_types_are_the_same(tmp_path: Path) -> None:
 def test_a_generator_in_use_is_not_the_same(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     run("sgd", tmp_path / "run.npz", rng=rng)
-    with pytest.raises(CheckpointError, match=r"rng\.state"):
+    with pytest.raises(
+        CheckpointError, match=r"rng \(a generator, .*pass a seed|used is another one"
+    ):
         run("sgd", tmp_path / "run.npz", rng=rng)
 
 
@@ -338,7 +397,9 @@ def test_something_else_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     save_model(path, START)
     before = path.read_bytes()
-    with pytest.raises(CheckpointError, match="something else, such as a model"):
+    with pytest.raises(
+        CheckpointError, match=r"something else, such as a model; choose another path$"
+    ):
         run("sgd", path)
     assert path.read_bytes() == before
     path.write_bytes(before[:-9])
@@ -388,14 +449,15 @@ def test_writing_takes_its_share_of_the_time(
     written = []
 
     def slow(*args: Any) -> None:
-        written.append(args[2]["epoch"])
+        written.append(args[1]["state"]["done"])
+        args[0].touch()
         time.sleep(0.02)
 
     def step(X: Any, rng: Any) -> Any:  # noqa: ARG001
         time.sleep(0.002)
         return X
 
-    monkeypatch.setattr(training, "save_checkpoint", slow)
+    monkeypatch.setattr(checkpoints, "write_archive", slow)
     run("sgd", tmp_path / "run.npz", augment=step, epochs=100)
     assert written[0] == 0
     assert written[-1] == 100
@@ -420,7 +482,8 @@ def damaged(path: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"epoch": value} for value in (-1, 1.5, "3", None, True, [], 10**400)),
+        *({"done": value} for value in (-1, 1, 3, 1.5, "3", None, True, [], 10**400)),
+        *({"best_epoch": value} for value in (-1, 3, None, True, 1.0)),
         *({"columns": value} for value in (None, 5, "rows", {}, [1], [[], [], [], [], [], []])),
         *({"columns": value} for value in (["epoch"], ["a", "b", "c", "d", "e", "f"])),
         *({"rows": np.full((2, 6), value)} for value in (np.nan, np.inf, 1, "1")),
@@ -430,6 +493,8 @@ def damaged(path: Path, **changes: Any) -> None:
         *({"finished": value} for value in (0, None, "no")),
         *({"rng": value} for value in (None, {}, 5, {"bit_generator": "PCG64", "state": 1})),
         {"w0": np.full((784, 30), np.nan, "f4")},
+        {"w0": np.full((784, 30), 3e38, "f4"), "w1": np.full((30, 10), 3e38, "f4")},
+        {"best_w0": np.full((784, 30), 3e38, "f4"), "best_w1": np.full((30, 10), 3e38, "f4")},
         {"w0": np.zeros((784, 30), "f8")},
         {"w0": np.zeros((784, 31), "f4")},
         {"b1": np.zeros(3, "f4")},
@@ -449,8 +514,8 @@ import sys
 sys.path.insert(0, {tests!r})
 import test_checkpoint
 from pathlib import Path
-from mnist_nn import training
-training._CHECKPOINT_COST = 1
+from mnist_nn import checkpoint as checkpoints
+checkpoints._COST = 1
 print("ready")
 network, history = test_checkpoint.run("patience", Path({path!r}), progress=True, epochs={epochs})
 history.to_pickle({path!r} + ".history")

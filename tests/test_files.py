@@ -60,10 +60,38 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
 def test_only_a_file_is_replaced(tmp_path: Path, place: str) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="name of a file"):
+    with pytest.raises(OSError, match="it is a folder, a pipe or a device"):
         write(tmp_path / place, b"1")
     assert not (tmp_path / place).is_file()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_private_file_is_private_while_it_is_written(tmp_path: Path) -> None:
+    write(tmp_path / "file", b"1")
+    (tmp_path / "file").chmod(0o600)
+    with replacing(tmp_path / "file") as file:
+        file.write(b"2")
+        modes = {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+    assert modes == {0o600}
+
+
+def test_a_link_in_a_loop_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="symbolic links"):
+        write(tmp_path / "a", b"1")
+    assert (tmp_path / "a").is_symlink()
+
+
+def test_only_what_was_abandoned_is_removed(tmp_path: Path) -> None:
+    mine = [".file.my backup.partial", ".file.0123456789abcdef.partial.gz", ".other.partial"]
+    for name in mine:
+        (tmp_path / name).write_bytes(b"mine")
+    os.mkfifo(tmp_path / ".file.0123456789abcdef.partial")  # which would be waited for
+    (tmp_path / ".file.fedcba9876543210.partial").write_bytes(b"abandoned")
+    write(tmp_path / "file", b"1")
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {*mine, ".file.0123456789abcdef.partial", "file"}
 
 
 def test_a_long_name_leaves_room_for_the_temporary_one(tmp_path: Path) -> None:
@@ -118,7 +146,7 @@ def test_an_error_at_each_step_leaves_the_old_file(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     write(tmp_path / "file", b"old")
-    owner = {"fsync": os, "replace": Path, "open": Path}.get(call)
+    owner = {"fsync": os, "replace": Path, "open": os}.get(call)
     if owner:
         monkeypatch.setattr(owner, call, fail)
 
@@ -317,6 +345,7 @@ BAD = {
     "structured": (archive(("a.npy", header("(1,)", "V8") + bytes(8))), "something else"),
     "complex": (archive(("a.npy", header("(1,)", "<c8") + bytes(8))), "something else"),
     "nested": (archive(("a.npy", header("(" * 5000 + ")" * 5000, size=20_000))), "damaged"),
+    "characters": (archive(("a.npy", header("()", "<U1") + b"\xff" * 4)), "that there are not"),
     "version": (archive(("a.npy", npy(A).replace(b"Y\1\0", b"Y\2\0"))), "unusual header"),
     "folder": (archive(("../a.npy", npy(A))), "no a"),
 }
