@@ -1,12 +1,14 @@
 """Train a saved network again, from what its card says, and compare."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mnist_nn.augmentation import deform
-from mnist_nn.checks import check_flag
+from mnist_nn.checks import Floats, Integers, check_flag
 from mnist_nn.data import digest, load_mnist, split_validation
 from mnist_nn.environment import environment
 from mnist_nn.evaluation import get_accuracy, make_predictions
@@ -24,7 +26,8 @@ class Reproduction(NamedTuple):
     Attributes
     ----------
     identical : bool
-        Whether every parameter has the same bits.
+        Whether every parameter is the same, to the last bit; for a network saved in half precision,
+        once it is rounded to that.
     difference : float
         The largest absolute difference between two parameters.
     accuracy, saved_accuracy : float
@@ -71,6 +74,19 @@ def reproduce(path: Path | str, *, progress: bool = True) -> Reproduction:
     """
     check_flag("progress", progress)
     saved, card = load_model(path), model_card(path)
+    try:
+        recipe = _recipe(card)
+    except KeyError as error:
+        raise ModelError(
+            f"{path} should have a card that says how the network was trained, but it lacks "
+            f"{error.args[0]}; train and save it again with seed, epochs, batch_size, "
+            "learning_rate and so on as facts"
+        ) from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path} should have a card that says how the network was trained, but its "
+            "optimizer or augment is none of this package's; train it with the code it came from"
+        ) from error
     data = load_mnist()
     if card.get("data_digest", digest(data.train_X)) != digest(data.train_X):
         raise ModelError(
@@ -78,19 +94,18 @@ def reproduce(path: Path | str, *, progress: bool = True) -> Reproduction:
             "again on its own data"
         )
     try:
-        network = _train(card, data.train_X, data.train_Y, progress)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        network = recipe(data.train_X, data.train_Y, progress)
+    except (TypeError, ValueError) as error:
         raise ModelError(
-            f"{path} should have a card that says how the network was trained, but that does not "
-            f"work ({error if isinstance(error, ValueError) else f'no {error}'}); save it with "
-            "seed, epochs, batch_size, learning_rate and so on as facts"
+            f"{path} has a card by which no network can be trained: {error}; train and save it "
+            "again"
         ) from error
     pairs = list(zip([*network.w, *network.b], [*saved.w, *saved.b], strict=True))
     here, there = environment(), card.get("environment")
     there = there if isinstance(there, dict) else {}
     answers, saved_answers = (make_predictions(each, data.test_X) for each in (network, saved))
     return Reproduction(
-        identical=all(np.array_equal(a, b) for a, b in pairs),
+        identical=all(_same(a, b) for a, b in pairs),
         difference=max(float(np.abs(a - b).max()) for a, b in pairs),
         accuracy=get_accuracy(answers, data.test_Y),
         saved_accuracy=get_accuracy(saved_answers, data.test_Y),
@@ -104,39 +119,52 @@ def reproduce(path: Path | str, *, progress: bool = True) -> Reproduction:
     )
 
 
-def _train(card: dict[str, Any], X: Any, Y: Any, progress: bool) -> Network:
-    seed = card["seed"]
-    digits, validation = (X, Y), None
-    if card.get("validation_size"):
-        digits, validation = split_validation(X, Y, card["validation_size"], rng=seed)
-    start = init_params(card["neuron_layers"], card["activation"], rng=seed)
+def _same(new: Floats, saved: Floats) -> bool:
+    rounded = new.astype(np.float16).astype(np.float32)  # as a model in half precision is read
+    return any(a.dtype == saved.dtype and np.array_equal(a, saved) for a in (new, rounded))
+
+
+def _recipe(card: dict[str, Any]) -> Callable[[Floats, Integers, bool], Network]:
+    """Make a function that trains as the card says."""
+    seed, size = card["seed"], card.get("validation_size")
     if "iterations" in card:
-        settings = {name: card[name] for name in ("iterations", "learning_rate")}
-        return gradient_descent(start, *digits, **settings, progress=progress)[0]
-    settings = {
-        name: card[name]
-        for name in ("learning_rate", "dropout", "patience")
-        if card.get(name) is not None
-    }
-    if card.get("optimizer"):
-        settings["optimizer"] = _optimizer(card["optimizer"])
-    if card.get("augment"):
-        settings["augment"] = {"deform": deform}[card["augment"]["name"]]
-    return train(
-        start,
-        *digits,
-        epochs=card["epochs"] if "epochs" in card else card["max_epochs"],
-        batch_size=card["batch_size"],
-        rng=seed,
-        validation=validation,
-        progress=progress,
-        **settings,
-    )[0]
+        fit = partial(
+            gradient_descent, iterations=card["iterations"], learning_rate=card["learning_rate"]
+        )
+    else:
+        settings = {
+            name: card[name]
+            for name in ("learning_rate", "dropout", "patience")
+            if card.get(name) is not None
+        }
+        if card.get("optimizer"):
+            settings["optimizer"] = _optimizer(card["optimizer"])
+        if card.get("augment"):
+            settings["augment"] = _function(card["augment"])
+        epochs = card["max_epochs"] if "max_epochs" in card else card["epochs"]
+        fit = partial(train, epochs=epochs, batch_size=card["batch_size"], rng=seed, **settings)
+
+    def run(X: Floats, Y: Integers, progress: bool) -> Network:
+        digits = X, Y
+        held_out: dict[str, Any] = {}
+        if size:
+            digits, validation = split_validation(X, Y, size, rng=seed)
+            held_out = {"validation": validation}
+        start = init_params(card["neuron_layers"], card["activation"], rng=seed)
+        return fit(start, *digits, progress=progress, **held_out)[0]
+
+    return run
 
 
 def _optimizer(description: dict[str, Any]) -> Optimizer:
     settings = dict(description)
-    kind = {"SGD": SGD, "Adam": Adam}[settings.pop("kind")]
-    settings["schedule"] = {"constant": constant, "cosine": cosine}[settings["schedule"]["name"]]
-    optimizer: Optimizer = kind(**settings)
-    return optimizer
+    kind: type[Optimizer] = {"SGD": SGD, "Adam": Adam}[settings.pop("kind")]
+    return kind(**settings | {"schedule": _function(settings["schedule"])})
+
+
+def _function(name: str) -> Any:
+    """Find one of this package's own functions, by the name under which a card has it."""
+    own = {f"{each.__module__}.{each.__qualname__}": each for each in (deform, constant, cosine)}
+    if name not in own:
+        raise ValueError(f"{name} is not known")
+    return own[name]

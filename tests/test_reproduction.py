@@ -9,6 +9,7 @@ import pytest
 
 from mnist_nn import (
     MNIST,
+    RECORD,
     SGD,
     Adam,
     ModelError,
@@ -22,6 +23,7 @@ from mnist_nn import (
     make_predictions,
     model_card,
     reproduce,
+    reproduction,
     save_model,
     split_validation,
     train,
@@ -105,14 +107,39 @@ def test_another_network_is_told_apart(tmp_path: Path, mnist: MNIST) -> None:
         {"seed": 0, "epochs": 1, "batch_size": 500, "optimizer": {"kind": "LBFGS"}},
         {"seed": 0, "epochs": 1, "batch_size": 500, "optimizer": "Adam"},
         {"seed": 0, "epochs": 1, "batch_size": 500, "learning_rate": 0.1, "augment": "flip"},
+        {"seed": 0, "epochs": 1, "batch_size": 500, "learning_rate": 0.1, "augment": fit},
+        {"seed": 0, "epochs": 1, "batch_size": 500, "optimizer": SGD(0.1, schedule=lambda _: 1)},
         {"seed": 0, "iterations": 3},
         {"seed": 0, "iterations": 3, "learning_rate": 0.1, "data_digest": "741c98"},
     ],
 )
 def test_cards_that_say_too_little(tmp_path: Path, facts: dict[str, Any]) -> None:
     save_model(tmp_path / "model.npz", init_params([784, 10], rng=0), facts)
-    with pytest.raises(ModelError, match=r"model.npz should"):
+    with pytest.raises(ModelError, match=r"model.npz (should|has a card)"):
         reproduce(tmp_path / "model.npz", progress=False)
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore:training ended with a loss")
+def test_half_precision_is_compared_as_such(tmp_path: Path, mnist: MNIST) -> None:
+    network = fit(mnist, "rate")
+    facts = {"seed": SEED} | WAYS["rate"]
+    save_model(tmp_path / "half.npz", network, facts, half_precision=True)
+    came = reproduce(tmp_path / "half.npz", progress=False)
+    assert came.identical
+    assert 0 < came.difference < 1e-3
+    double = network._replace(
+        w=[w.astype(float) for w in network.w], b=[b.astype(float) for b in network.b]
+    )
+    save_model(tmp_path / "double.npz", double, facts)
+    assert not reproduce(tmp_path / "double.npz", progress=False).identical
+
+
+def test_the_record_cannot_be_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its card is older; that is said before the digits are read."""
+    monkeypatch.setattr(reproduction, "load_mnist", None)
+    with pytest.raises(ModelError, match="it lacks epochs"):
+        reproduce(RECORD)
 
 
 def test_the_card_says_where_it_was_made(tmp_path: Path) -> None:
