@@ -59,10 +59,10 @@ def _point(point: Any) -> list[float]:
         came = f"{len(point)} of them" if pair else type(point).__name__
         raise _refusal(f"points of two numbers, not {came}")
     for number in point:
-        if not isinstance(number, int | float):
+        if not isinstance(number, int | float | np.integer | np.floating) or number is True:
             raise _refusal(f"numbers, not {type(number).__name__}")
         if not 0 <= number <= 1:  # which NaN is not either
-            came = repr(number) if isinstance(number, float) else "outside"
+            came = f"{number:g}" if isinstance(number, float) else "outside"
             raise _refusal(f"numbers from 0 to 1, not {came}")
     return [float(number) for number in point]
 
