@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from formats import npy
 
-from mnist_nn import ModelError, Network, load_model, model_card, save_model
+from mnist_nn import ModelError, Network, load_model, model_card, save_model, storage
 from mnist_nn.environment import environment
 
 
@@ -247,6 +247,40 @@ def test_a_network_whose_scores_overflow_is_neither_saved_nor_loaded(
     assert "scores that are finite" in refusal(path)
 
 
+def test_what_a_file_may_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of the largest size is written and read, and a byte more is refused by both."""
+    path, size = tmp_path / "model.npz", sum(p.nbytes for p in [*NETWORK.w, *NETWORK.b])
+    assert storage._MOST_BYTES == 4 * 33_554_432  # 33 million numbers in float32
+    monkeypatch.setattr(storage, "_MOST_BYTES", size)
+    save_model(path, NETWORK)
+    assert_identical(load_model(path), NETWORK)
+    larger = make_network([6, 4, 3], dtype="f8")
+    monkeypatch.setattr(storage, "_MOST_BYTES", 2 * size - 1)
+    with pytest.raises(ModelError, match=f"may hold {2 * size - 1:,} bytes .* not {2 * size:,}"):
+        save_model(path, larger)
+    monkeypatch.setattr(storage, "_MOST_CARD_BYTES", 0)
+    assert "more than" in refusal(path)
+
+
+def test_facts_that_are_too_long(tmp_path: Path) -> None:
+    """A card of a million characters is written and read."""
+    path = tmp_path / "model.npz"
+    save_model(path, NETWORK)
+    with np.load(path) as arrays:
+        left = 2**20 - len(str(arrays["card"]))
+    save_model(path, NETWORK, {"note": "n" * (left - 14)})
+    with np.load(path) as arrays:
+        assert len(str(arrays["card"])) == 2**20
+    assert len(model_card(path)["note"]) == left - 14
+    with pytest.raises(ValueError, match=r"1,048,576 characters of JSON, not 1,048,577"):
+        save_model(path, NETWORK, {"note": "n" * (left - 13)})
+
+
+def test_a_checkpoint_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "model.npz").write_bytes(archive({"checkpoint": 1}))
+    assert "is the checkpoint of a training run" in refusal(tmp_path / "model.npz")
+
+
 # What is refused
 
 
@@ -316,6 +350,7 @@ NO_ARRAYS = dict.fromkeys(ARRAYS)
         pytest.param(archive(b1=None), "holds ['w0', 'b0', 'w1'];", id="missing-bias"),
         pytest.param(archive(b1=None, w1=None), "[6, 4, 3]", id="missing-layer"),
         pytest.param(archive(w2=np.zeros((3, 3), "f4")), "w2", id="extra"),
+        pytest.param(archive(w1=None, x1=NETWORK.w[1]), "x1", id="another-name"),
         pytest.param(archive(CARD | {"activation": "tanh"}), "'tanh'", id="activation"),
     ],
 )
