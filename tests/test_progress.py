@@ -192,7 +192,7 @@ def print_png(*_): raise OSError("no <font> there")
 FigureCanvasAgg.print_png = print_png
 X, Y = np.eye(3, dtype=np.float32), np.arange(3)
 network, history = train(init_params([3, 3], rng=0), X, Y, epochs=3, batch_size=3,
-                         learning_rate=1.0, rng=0)
+                         learning_rate=30.0, rng=0)
 len(history)
 """
     (outputs,), _ = run(cell)
