@@ -121,6 +121,11 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
+def check_learning_rate(learning_rate: Any) -> None:
+    """Raise ValueError unless the learning rate is a finite number above 0."""
+    check_number("learning_rate", learning_rate, above=0)
+
+
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise ValueError unless ``value`` is one of the words."""
     if not isinstance(value, str) or value not in choices:

@@ -18,7 +18,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mnist_nn.checks import Floats, check_function, check_gradients, check_number, requires
+from mnist_nn.checks import (
+    Floats,
+    check_function,
+    check_gradients,
+    check_learning_rate,
+    check_number,
+    requires,
+)
 from mnist_nn.compute import share
 from mnist_nn.network import Gradients, Network
 
@@ -69,10 +76,7 @@ def cosine(done: float, warm_up: float = 0.05) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (done - warm_up) / (1 - warm_up))
 
 
-@requires(
-    check_gradients,
-    lambda learning_rate: check_number("learning_rate", learning_rate, above=0),
-)
+@requires(check_gradients, check_learning_rate)
 def update(network: Network, gradients: Gradients, learning_rate: float) -> Network:
     """Take one step downhill: each parameter minus ``learning_rate`` times its gradient.
 
@@ -229,7 +233,7 @@ Optimizer: TypeAlias = SGD | Adam
 
 
 def _check_rates(optimizer: Optimizer) -> None:
-    check_number("learning_rate", optimizer.learning_rate, above=0)
+    check_learning_rate(optimizer.learning_rate)
     check_number("weight_decay", optimizer.weight_decay, at_least=0)
     most = optimizer.weight_decay * optimizer.learning_rate
     check_number("weight_decay times learning_rate", most, at_least=0, below=1)

@@ -105,7 +105,7 @@ def gradient_descent(
     """
     checks.check_count("iterations", iterations)
     checks.check_count("report_every", report_every)
-    checks.check_number("learning_rate", learning_rate, above=0)
+    checks.check_learning_rate(learning_rate)
     checks.check_flag("progress", progress)
     if checkpoint is not None:
         checks.check_path("checkpoint", checkpoint)
