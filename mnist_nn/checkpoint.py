@@ -197,7 +197,7 @@ def describe(value: Any, depth: int = 0) -> Any:
     """Describe an argument in what JSON can hold, so that equal ones have equal descriptions.
 
     An array is described by its SHA-256; a function by its name, its code, and the values from
-    outside that it uses. What these use in turn, is not looked at.
+    outside that it uses. What these use in turn is not looked at.
     """
     if depth > 9 or isinstance(value, types.ModuleType):  # or an object that contains itself
         return type(value).__qualname__

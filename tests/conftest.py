@@ -20,5 +20,7 @@ def mnist() -> MNIST:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that are quick: all that nothing else is said of."""
     for item in items:
-        if not any(map(item.get_closest_marker, ("browser", "long", "notebook", "slow"))):
+        if not any(
+            map(item.get_closest_marker, ("browser", "long", "notebook", "slow", "thorough"))
+        ):
             item.add_marker("quick")

@@ -103,7 +103,7 @@ def start(kind: str, checkpoint: Path, result: Path) -> "subprocess.Popen[bytes]
             pytest.param(kind, 1, marks=pytest.mark.long)
             for kind in ("momentum", "adam", "augment", "patience", "gradient_descent")
         ),
-        *(pytest.param(kind, 3, marks=pytest.mark.slow) for kind in RUNS),
+        *(pytest.param(kind, 3, marks=pytest.mark.thorough) for kind in RUNS),
     ],
 )
 def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, kind: str, kills: int) -> None:

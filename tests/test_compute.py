@@ -261,8 +261,8 @@ def end(child):
     ("layers", "number"),
     [
         pytest.param([784, 64, 32, 10], 8, marks=pytest.mark.long),
-        pytest.param([784, 64, 32, 10], 100, marks=pytest.mark.slow),
-        pytest.param([784, 1200, 1200, 10], 24, marks=pytest.mark.slow),
+        pytest.param([784, 64, 32, 10], 100, marks=pytest.mark.thorough),
+        pytest.param([784, 1200, 1200, 10], 24, marks=pytest.mark.thorough),
     ],
 )
 def test_a_child_forked_in_the_middle_of_it_computes_too(layers: list[int], number: int) -> None:
@@ -304,7 +304,8 @@ stop.set()
 
 @forks
 @pytest.mark.parametrize(
-    "number", [pytest.param(20, marks=pytest.mark.long), pytest.param(200, marks=pytest.mark.slow)]
+    "number",
+    [pytest.param(20, marks=pytest.mark.long), pytest.param(200, marks=pytest.mark.thorough)],
 )
 def test_a_child_forked_while_the_first_threads_start_computes_too(number: int) -> None:
     code = """

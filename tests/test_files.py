@@ -200,7 +200,7 @@ def kill_writers(path: Path, times: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "times", [pytest.param(5, marks=pytest.mark.long), pytest.param(50, marks=pytest.mark.slow)]
+    "times", [pytest.param(5, marks=pytest.mark.long), pytest.param(50, marks=pytest.mark.thorough)]
 )
 def test_killed_writers_leave_one_whole_file_and_no_litter(tmp_path: Path, times: int) -> None:
     path = tmp_path / "file"

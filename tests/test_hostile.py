@@ -220,7 +220,7 @@ print(json.dumps(came))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_very_many_mutated_files(tmp_path: Path, kind: str) -> None:
     """20,000 in all, in processes of their own: none may crash, or take a gigabyte."""

@@ -549,7 +549,7 @@ def damage(number: int, folder: Path) -> None:
     assert 0.1 * number < read < 0.9 * number
 
 
-@pytest.mark.parametrize("number", [100, pytest.param(4000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [100, pytest.param(4000, marks=pytest.mark.thorough)])
 def test_a_damaged_file_is_read_or_refused(tmp_path: Path, number: int) -> None:
     # In a process of its own: a crash is seen, and so is the peak of memory.
     code = f"""

@@ -630,7 +630,8 @@ for line in iter(sys.stdin.readline, ""):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 @pytest.mark.parametrize(
-    "signals", [pytest.param(8, marks=pytest.mark.long), pytest.param(100, marks=pytest.mark.slow)]
+    "signals",
+    [pytest.param(8, marks=pytest.mark.long), pytest.param(100, marks=pytest.mark.thorough)],
 )
 def test_real_signals_at_random_moments_lose_nothing(signals: int) -> None:
     rng, handed_over = random.Random(0), 0
