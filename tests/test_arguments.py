@@ -162,7 +162,7 @@ ANYTHING: dict[str, Any] = {
     "b''": b"",
     "function": lambda *_: 0.5,
     "Series": pd.Series([0.5]),
-    "date": np.datetime64("NaT"),
+    "date": np.datetime64("2026-11-26"),
     "DataFrame": pd.DataFrame({"a": [1]}),
     "no numbers": np.zeros(0),
     "0-d": np.array(1),
