@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from mnist_nn import (
     MNIST,
@@ -147,8 +148,11 @@ def test_the_card_says_where_it_was_made(tmp_path: Path) -> None:
     environment = model_card(tmp_path / "model.npz")["environment"]
     assert environment["python"] == sys.version.split()[0]
     assert environment["numpy"] == np.__version__
-    assert environment["threads"] == [os.cpu_count()] or environment["threads"][0] >= 1
-    assert environment["blas"][0].startswith(("openblas", "mkl", "accelerate"))
+    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    assert environment["threads"] == [library["num_threads"] for library in found]
+    assert len(environment["blas"]) == len(found)
+    for text, library in zip(environment["blas"], found, strict=True):
+        assert text.startswith(f"{library['internal_api']} {library['version']}")
     assert {"mnist_nn", "commit", "cores", "cpu_features", "system"} < environment.keys()
 
 
