@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import math
-import os
 import platform
 import time
 import types
@@ -74,7 +73,7 @@ class Checkpoint:
         """
         if self._path is None:
             return
-        if not os.path.lexists(self._path):
+        if not self._path.exists():  # or a link leads nowhere yet
             self._write(self._path)
             return
         saved = self._read(self._path)
@@ -96,7 +95,7 @@ class Checkpoint:
         if self._path and (self._run.finished or time.perf_counter() >= self._due):
             try:
                 # Meanwhile another run, or somebody else, may have written there.
-                if os.path.lexists(self._path) and _identity(self._path) != self._own:
+                if self._path.exists() and _identity(self._path) != self._own:
                     self._read(self._path)
                 self._write(self._path)
             except (CheckpointError, OSError) as error:  # training is worth more than the file

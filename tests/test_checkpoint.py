@@ -411,6 +411,13 @@ def test_something_else_is_refused_and_kept(tmp_path: Path) -> None:
         run("sgd", 5)  # type: ignore[arg-type]
 
 
+def test_a_link_may_lead_to_a_file_that_is_yet_to_be_written(tmp_path: Path) -> None:
+    (tmp_path / "link.npz").symlink_to(tmp_path / "run.npz")
+    first = run("sgd", tmp_path / "link.npz")
+    assert (tmp_path / "link.npz").is_symlink()
+    assert_same(run("sgd", tmp_path / "run.npz"), first)
+
+
 def test_a_place_that_cannot_be_written_is_noticed_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
