@@ -10,6 +10,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -26,7 +27,15 @@ from mnist_nn.checks import (
     check_rng,
     requires,
 )
-from mnist_nn.files import UnreadableError, open_file, read_arrays, read_bytes
+from mnist_nn.files import (
+    HOME,
+    RESTORE,
+    SHIPPED,
+    UnreadableError,
+    open_file,
+    read_arrays,
+    read_bytes,
+)
 
 __all__ = [
     "DATA_DIR",
@@ -45,8 +54,10 @@ Labels: TypeAlias = NDArray[np.integer[Any]]
 Bytes: TypeAlias = NDArray[np.uint8]
 Split: TypeAlias = Literal["train", "test"]
 
-DATA_DIR = Path(__file__).resolve().parent.parent / "data"
-"""The repository's data folder, whatever the working folder of a notebook."""
+DATA_DIR = HOME / "data"
+"""Where downloads go: the repository's ``data``, or the working folder's if it is installed."""
+
+_DATA = SHIPPED / "data"
 
 SIDE = 28
 """The height and width of a digit, in pixels."""
@@ -102,8 +113,8 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
     data_dir : path, optional
         The folder with the files: the four IDX files (``train-images-idx3-ubyte`` and so on, plain
         or ``.gz``), else ``mnist_train.csv`` and ``mnist_test.csv`` (the label, then 784 pixels,
-        with or without a header row), else ``mnist.npz`` in Keras's format. Default: the
-        repository's ``data``.
+        with or without a header row), else ``mnist.npz`` in Keras's format. Default: the digits
+        that come with the package.
     verify : bool
         Whether to check by SHA-256 that the digits are MNIST. With False, any other dataset in
         these formats can be read, of up to 90 MB per file (CSV: 110 MB, and MNIST has 109.6).
@@ -125,7 +136,7 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
         (train_X, train_Y), (test_X, test_Y) = (split.result() for split in splits)
     if train_X.shape[1] != test_X.shape[1]:
         raise DataError(
-            f"the training images in {data_dir or DATA_DIR} have {train_X.shape[1]} pixels and the "
+            f"the training images in {data_dir or _DATA} have {train_X.shape[1]} pixels and the "
             f"test images {test_X.shape[1]}, where the same number was expected; take both from "
             "the same dataset"
         )
@@ -136,7 +147,7 @@ def load_split(
     split: Split, data_dir: Path | str | None = None, *, verify: bool = True
 ) -> tuple[Pixels, Labels]:
     """Read only the training or only the test digits, as ``(X, Y)``; see `load_mnist`."""
-    folder = DATA_DIR if data_dir is None else Path(data_dir)
+    folder = _DATA if data_dir is None else Path(data_dir)
     images, labels = (_with_suffix(folder / name) for name in _IDX_NAMES[split])
     csv, npz = folder / f"mnist_{split}.csv", folder / "mnist.npz"
     if images and labels:
@@ -152,8 +163,8 @@ def load_split(
         idx = " and ".join(f"{name}.gz" for name in _IDX_NAMES[split])
         found = next((f"only {file.name}" for file in (images, labels) if file), "none")
         raise DataError(
-            f"expected {idx}, or {csv.name}, or {npz.name} in {folder}, but found {found}; restore "
-            "the folder with `git checkout data`, or pass another one as data_dir"
+            f"expected {idx}, or {csv.name}, or {npz.name} in {folder}, but found {found}; "
+            f"{RESTORE} restores MNIST, or pass another folder as data_dir"
         )
     if len(X) != len(Y) or X.size == 0:
         raise DataError(
@@ -354,9 +365,10 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
             named = not any(cell.isdigit() for cell in cells)
             numbered = cells[1:] in ([b"%d" % i for i in range(n, n + 784)] for n in (0, 1))
             file.seek(offset if named or numbered else 0)
-            with np.errstate(invalid="raise"):  # for infinity
-                # No value may be missing, and checking for missing values would take twice as long.
-                table = pd.read_csv(file, header=None, dtype=np.int16, na_filter=False).to_numpy()
+            # No value may be missing, and checking for missing values would take twice as long.
+            read = partial(pd.read_csv, header=None, dtype=np.int64, na_filter=False)
+            with np.errstate(invalid="raise"), read(file, chunksize=2**13) as chunks:  # infinity
+                table = np.concatenate([_narrowed(chunk.to_numpy()) for chunk in chunks])
     except (UnreadableError, pd.errors.ParserError) as error:
         # What a parser says of the form is safe to quote. The cells may be anything.
         raise DataError(
@@ -375,6 +387,14 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
             "download it again"
         )
     return table[:, 1:], table[:, 0]
+
+
+def _narrowed(cells: NDArray[np.int64]) -> NDArray[np.int16]:
+    """Make cells smaller, which not every version of pandas does without changing numbers."""
+    narrow = cells.astype(np.int16)
+    if not np.array_equal(narrow, cells):
+        raise ValueError("a cell has a number of more than 16 bits")
+    return narrow
 
 
 def _read_npz(path: Path, split: Split) -> tuple[NDArray[Any], NDArray[Any]]:

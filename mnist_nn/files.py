@@ -1,4 +1,4 @@
-"""Files on disk: written whole or not at all, and looked at before they are read."""
+"""Files on disk: where they are, written whole or not at all, looked at before they are read."""
 
 import errno
 import io
@@ -16,6 +16,18 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+_PACKAGE = Path(__file__).resolve().parent
+_IS_INSTALLED = (_PACKAGE / "shipped").is_dir()  # which only a wheel has
+
+SHIPPED = _PACKAGE / "shipped" if _IS_INSTALLED else _PACKAGE.parent
+"""The folder of ``data`` and ``models``, which come with the package."""
+
+HOME = Path() if _IS_INSTALLED else _PACKAGE.parent
+"""The folder in which new files go into ``data`` and ``models``: never the installed package."""
+
+RESTORE = "installing mnist-nn again" if _IS_INSTALLED else "`git checkout data models`"
+"""What brings back the files that come with the package, for a message."""
 
 _END_BYTES = 22  # of the record that ends a zip archive
 _MOST_MEMBERS_BYTES = 2**20  # of the list of an archive's members, which has 20,000 of them or less

@@ -70,7 +70,7 @@ def predict_index(
     index : int
         Which one, from 0.
     network : Network, optional
-        The network to ask. Default: ``models/number_recognition.npz``, which notebook 03 trains.
+        The network to ask. Default: `NUMBER_RECOGNITION`, the one of notebook 03.
     split : {"test", "train"}
         Whether the index counts the 10,000 test digits or the 60,000 training digits.
 
@@ -115,7 +115,7 @@ def predict_image(image: Picture, network: Network | None = None) -> Prediction:
         One digit, of any size, dark on light or light on dark: see `prepare_digit`, which makes it
         look like MNIST's.
     network : Network, optional
-        The network to ask. Default: ``models/record.npz``, the most accurate in the repository.
+        The network to ask. Default: `RECORD`, the most accurate that comes with the package.
 
     Raises
     ------

@@ -20,18 +20,26 @@ from numpy.typing import NDArray
 
 from mnist_nn.checks import Floats
 from mnist_nn.data import SIDE
-from mnist_nn.files import UnreadableError, open_file
+from mnist_nn.files import SHIPPED, UnreadableError, open_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "EXAMPLE_PHOTO",
+    "EXAMPLE_SHEET",
     "ImageError",
     "prepare_digit",
 ]
 
 Picture: TypeAlias = Union[str, Path, "Image", NDArray[Any]]
 """A path, a Pillow image, or an array of shape (height, width) or (height, width, 1 to 4)."""
+
+EXAMPLE_PHOTO = SHIPPED / "data" / "digit_photo.jpg"
+"""A photograph of a digit, drawn by a program, that comes with the package."""
+
+EXAMPLE_SHEET = SHIPPED / "data" / "digit_sheet.jpg"
+"""A sheet of sixty such digits, in six rows from 0 to 9."""
 
 MAX_PIXELS = 64_000_000
 """The most pixels a picture may have: enough for most cameras, and a limit on memory."""

@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 import reprlib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from mnist_nn.checks import Array, Floats, check_flag, check_network, check_path
 from mnist_nn.environment import environment
-from mnist_nn.files import UnreadableError, read_arrays, replacing
+from mnist_nn.files import HOME, SHIPPED, UnreadableError, read_arrays, replacing
 from mnist_nn.network import Gradients, Network, forward_prop
 
 __all__ = [
@@ -26,14 +27,14 @@ __all__ = [
     "save_model",
 ]
 
-MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
-"""The repository's models folder, whatever the working folder of a notebook."""
+MODELS_DIR = HOME / "models"
+"""Where your models go: the repository's ``models``, or the working folder's if it is installed."""
 
-NUMBER_RECOGNITION = MODELS_DIR / "number_recognition.npz"
-"""The model that notebook 03 trains, and that `predict_index` asks."""
+NUMBER_RECOGNITION = SHIPPED / "models" / "number_recognition.npz"
+"""The model of notebook 03 that comes with the package, and that `predict_index` asks."""
 
-RECORD = MODELS_DIR / "record.npz"
-"""The most accurate model in the repository, which `predict_image` and `DigitCanvas` ask."""
+RECORD = SHIPPED / "models" / "record.npz"
+"""The most accurate model of the package, which `predict_image` and `DigitCanvas` ask."""
 
 _FORMAT = 1
 _MOST_BYTES = 2**27  # of a model's arrays: 33 million numbers in float32
@@ -193,8 +194,11 @@ def write_archive(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Arra
             f"facts must fit into {_MOST_CARD_BYTES // 4:,} characters of JSON, not {len(text):,}; "
             "leave some out"
         )
-    with replacing(path) as file:
-        np.savez(file, allow_pickle=False, card=np.array(text), **arrays)
+    # As numpy.savez does, which until NumPy 2.2 could not be told to refuse pickles.
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in {"card": np.array(text), **arrays}.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def read_archive(path: Path, most: int) -> tuple[dict[str, Any], dict[str, Array]]:

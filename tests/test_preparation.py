@@ -429,7 +429,7 @@ text = status.read_text() if status.exists() else "VmHWM: 0 kB"
 print("peak", int(text.split("VmHWM:")[1].split()[0]) / 1000, "MB")
 """
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", "-W", "default::DeprecationWarning", "-c", code],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,

@@ -188,12 +188,11 @@ def test_failure_in_the_middle_leaves_the_old_file(
     save_model(tmp_path / "old.npz", NETWORK)
     before = (tmp_path / "old.npz").read_bytes()
 
-    def broken(file: Any, *args: Any, **arrays: Any) -> None:  # noqa: ARG001
+    def broken(file: Any, *args: Any, **options: Any) -> None:  # noqa: ARG001
         file.write(before[:100])
-        file.flush()
         raise error
 
-    monkeypatch.setattr(np, "savez", broken)
+    monkeypatch.setattr(np.lib.format, "write_array", broken)
     for name in ("old.npz", "new.npz"):
         with pytest.raises(type(error)):
             save_model(tmp_path / name, make_network([6, 3]))
