@@ -1,0 +1,102 @@
+"""Run a notebook in a terminal: show which cell runs, what it prints, and how training goes.
+
+uv run --locked notebooks/run.py notebooks/03_number_recognition.ipynb
+
+The notebook stays as it is. The executed copy goes into the folder ``build``.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
+
+BUILD = Path(__file__).resolve().parent.parent / "build"
+
+_LINES = 12  # of an output; the copy has the rest
+
+
+class Runner(NotebookClient):
+    """Executes a notebook and prints its headings, cells and text as they come."""
+
+    _redrawn = ""  # a line that the next may replace
+    _printed = 0.0
+
+    def on_start(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
+        """Print the headings of a cell of prose, the number and first line of a cell of code."""
+        if os.name != "nt":  # Ctrl-C stops the cell, as in Jupyter, and not the kernel
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGINT, lambda: loop.create_task(self._interrupt()))
+        if cell.cell_type == "markdown":
+            for heading in re.findall(r"(?m)^#+ (.+)", cell.source):
+                self._print(f"\n{heading}")
+        else:
+            cells = [index for index, one in enumerate(self.nb.cells) if one.cell_type == "code"]
+            first, *more = cell.source.splitlines() or [""]
+            number = f"[{cells.index(cell_index) + 1} of {len(cells)}]"
+            self._print(f"{number} {first}{' …' if more else ''}")
+
+    def process_message(self, msg: dict[str, Any], cell: nbformat.NotebookNode, index: int) -> Any:
+        """Print the text of a message; the text of a picture that is redrawn is redrawn too."""
+        content = msg["content"]
+        text = content.get("text") or content.get("data", {}).get("text/plain", "")
+        if not text.startswith("<"):  # <Figure …> has nothing to read
+            redrawn = bool(content.get("transient", {}).get("display_id"))
+            lines = text.splitlines()
+            for line in lines[:_LINES] + ["…"] * (len(lines) > _LINES):
+                self._print(f"    {line}", redrawn=redrawn)
+        return super().process_message(msg, cell, index)
+
+    async def _interrupt(self) -> None:
+        await self.km.interrupt_kernel()
+
+    def _print(self, line: str, *, redrawn: bool = False) -> None:
+        before, self._redrawn = self._redrawn, line if redrawn else ""
+        if sys.stdout.isatty():
+            line = line[: shutil.get_terminal_size().columns - 1]
+            start = "\r\033[K" if redrawn and before else "\n" if before else ""
+            print(start + line, end="" if redrawn else "\n", flush=True)
+        elif not redrawn or time.monotonic() - self._printed > 10:
+            print(*filter(None, [not redrawn and before, line]), sep="\n", flush=True)
+            self._printed = time.monotonic()
+
+
+def main() -> None:
+    """Run the notebook that the command names."""
+    parser = argparse.ArgumentParser(description="Run a notebook, and keep it as it is.")
+    parser.add_argument("notebook", type=Path)
+    path: Path = parser.parse_args().notebook
+    if not path.is_file():
+        parser.error(f"there is no file {path}")
+    notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    runner = Runner(
+        notebook,
+        # Or the kernel warns that what it sends within this machine is not encrypted.
+        config=Config(KernelManager={"transport_encryption": "auto"}),
+        resources={"metadata": {"path": path.parent}},
+        record_timing=False,
+    )
+    runner.on_cell_start = runner.on_start
+    copy = Path(os.path.relpath(BUILD / path.name))
+    try:
+        runner.execute()
+    except CellExecutionError as error:
+        sys.exit(f"\n{error.ename}: {error.evalue}\nThe cells that ran are in {copy}")
+    finally:
+        BUILD.mkdir(exist_ok=True)
+        nbformat.write(notebook, copy)
+    print(f"\nThe executed copy is {copy}; this opens it: uv run --locked jupyter lab {copy}")
+
+
+if __name__ == "__main__":
+    main()
