@@ -97,8 +97,11 @@ class Answer(NamedTuple):
 
 INTROSPECT = "/v1/security.OAuthService/IntrospectToken"
 DOWNLOAD = "/v1/datasets.DatasetApiService/DownloadDataset"
-ACTIVE = Answer(json.dumps({"active": True, "username": "somebody"}).encode())
-INACTIVE = Answer(json.dumps({"active": False}).encode())
+REFRESH = "/v1/users.AccountService/GenerateAccessToken"
+REFRESHED = Answer(
+    json.dumps({"token": KEY, "expiresIn": 3600}).encode(),
+    headers={"Content-Type": "application/json"},
+)
 
 
 def dealing(files: dict[str, bytes]) -> Callable[[Asked], Answer]:
@@ -149,7 +152,7 @@ class Server(ThreadingHTTPServer):
         self.mirrors = [f"{self.address}/first/", f"{self.address}/second/"]
         self.asked: list[Asked] = []
         self.plan: dict[str, list[Any]] = {
-            INTROSPECT: [ACTIVE],
+            REFRESH: [REFRESHED],
             DOWNLOAD: [Answer(ZIP)],
             "/storage/": [Answer(ZIP)],
             "/first/": [dealing(FILES)],
@@ -203,11 +206,12 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setattr("mnist_nn.download.IDX_SHA256", sha256_of(FILES))
         yield server
     assert outside == []
+    assert not server.of(INTROSPECT)  # the client does so to log in, without a timeout
 
 
 @pytest.fixture
 def first_import() -> None:
-    """Have the client imported anew: that is when it logs in, and looks at VERBOSE."""
+    """Have the client imported anew: that is when it would log in, and looks at VERBOSE."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "kaggle"]:
         del sys.modules[name]
 
@@ -414,13 +418,16 @@ def dotenv(form: str) -> str:
     return "".join(f"{name}={value}\n" for name, value in FORMS[form][0].items())
 
 
+@pytest.mark.usefixtures("first_import")
 @pytest.mark.parametrize("form", FORMS)
 def test_credentials_of_the_environment(
     server: Server, folder: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in FORMS[form][0].items():
         monkeypatch.setenv(name, value)
+    before = dict(os.environ)
     assert download_mnist(folder) == "kaggle"
+    assert dict(os.environ) == before
     assert [asked.headers["Authorization"] for asked in server.of(DOWNLOAD)] == [FORMS[form][1]]
     assert not server.of("/first/")
 
@@ -442,8 +449,10 @@ def test_credentials_of_dotenv(
         dotenv("token").encode("utf-8-sig"),
         b"KAGGLE_API_TOKEN='%s' # mine" % KEY.encode(),
         b"KAGGLE_API_TOKEN=\n" + dotenv("legacy").encode(),
+        dotenv("token").encode("utf-16"),  # PowerShell, by `echo KAGGLE_API_TOKEN=... > .env`
+        "# für mich\n".encode("latin-1") + dotenv("token").encode(),
     ],
-    ids=["crlf", "byte-order-mark", "quoted", "example-with-blank-token"],
+    ids=["crlf", "byte-order-mark", "quoted", "example-with-blank-token", "utf-16", "latin-1"],
 )
 def test_dotenv_as_editors_save_it(server: Server, folder: Path, content: bytes) -> None:
     Path(".env").write_bytes(content)
@@ -452,17 +461,19 @@ def test_dotenv_as_editors_save_it(server: Server, folder: Path, content: bytes)
     assert server.of(DOWNLOAD)[0].headers["Authorization"] in wanted
 
 
-def test_dotenv_in_utf_16_does_not_stand_in_the_way(server: Server, folder: Path) -> None:
-    # PowerShell writes this with `echo KAGGLE_API_TOKEN=... > .env`.
-    Path(".env").write_text(dotenv("token"), encoding="utf-16")
-    assert download_mnist(folder) in ("kaggle", server.mirrors[0])
-
-
 def test_environment_goes_before_dotenv(
     server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path(".env").write_text("KAGGLE_API_TOKEN=other\n")
     monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
+    assert download_mnist(folder) == "kaggle"
+    assert server.of(DOWNLOAD)[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_the_nearest_dotenv_goes_first(server: Server, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "repository" / ".env").write_text("KAGGLE_API_TOKEN=other\n")
+    (tmp_path / "above" / ".env").write_text(dotenv("token"))
+    Path(".env").write_text("KAGGLE_API_TOKEN=\n")  # the example, copied and not filled in
     assert download_mnist(folder) == "kaggle"
     assert server.of(DOWNLOAD)[0].headers["Authorization"] == f"Bearer {KEY}"
 
@@ -477,14 +488,23 @@ def test_corrected_dotenv_counts_without_a_new_start(server: Server, folder: Pat
 
 
 LEGACY_JSON = json.dumps({"username": "somebody", "key": KEY})
-OAUTH_JSON = json.dumps(
-    {
-        "username": "somebody",
-        "refresh_token": "refresh",
-        "access_token": KEY,
-        "access_token_expiration": "2999-01-01T00:00:00+00:00",
-    }
+OAUTH_JSON, OAUTH_EXPIRED_JSON = (
+    json.dumps(
+        {
+            "username": "somebody",
+            "refresh_token": KEY,
+            "access_token": token,
+            "access_token_expiration": f"{year}-01-01T00:00:00+00:00",
+        }
+    )
+    for token, year in ((KEY, 2999), ("expired", 1999))
 )
+
+
+def log_in_with_a_browser(home: Path) -> None:
+    """Leave what `kaggle auth login` does, a day later."""
+    (home / ".kaggle").mkdir()
+    (home / ".kaggle" / "credentials.json").write_text(OAUTH_EXPIRED_JSON)
 
 
 @pytest.mark.usefixtures("first_import")
@@ -495,6 +515,7 @@ OAUTH_JSON = json.dumps(
         ("home/.kaggle/access_token", KEY, f"Bearer {KEY}"),
         ("home/.kaggle/access_token.txt", KEY, f"Bearer {KEY}"),
         ("home/.kaggle/credentials.json", OAUTH_JSON, f"Bearer {KEY}"),
+        ("home/.kaggle/credentials.json", OAUTH_EXPIRED_JSON, f"Bearer {KEY}"),
         ("elsewhere/kaggle.json", LEGACY_JSON, f"Basic {BASIC}"),
     ],
 )
@@ -565,22 +586,28 @@ def test_without_credentials_standard_input_stays_open(
     assert not sys.stdin.closed
 
 
-@pytest.mark.parametrize(
-    "introspection",
-    [INACTIVE, *(Answer(status=status) for status in (400, 401, 403, 404))],
-    ids=["inactive", "400", "401", "403", "404"],
-)
 def test_rejected_token(
-    server: Server,
-    folder: Path,
-    introspection: Answer,
-    pauses: list[float],
-    monkeypatch: pytest.MonkeyPatch,
+    server: Server, folder: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
-    server.plan |= {INTROSPECT: [introspection], DOWNLOAD: [Answer(status=401)]}
+    server.plan[DOWNLOAD] = [Answer(status=401)]
     assert "kaggle: the credentials were rejected" in str(failure(folder, "kaggle"))
     assert pauses == []
+
+
+@pytest.mark.parametrize("module", ["kaggle", "dotenv"])
+def test_without_the_extra(
+    server: Server, folder: Path, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # Python's way to say that there is none
+    Path(".env").write_text(dotenv("token"))
+    said = f'kaggle: {module} must be installed, and is not; run pip install "mnist-nn[kaggle]"\n'
+    assert said in str(failure(folder, "kaggle"))
+    server.plan |= {"/first/": [Answer(status=404)], "/second/": [Answer(status=404)]}
+    assert said in str(failure(folder))
+    server.plan["/second/"] = [dealing(FILES)]
+    assert download_mnist(folder) == server.mirrors[1]
+    assert not server.of(DOWNLOAD)
 
 
 # What passes is waited for; what does not is told
@@ -607,7 +634,9 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
         ([Answer(status=429, headers={"Retry-After": "7"})], [7]),
         ([Answer(status=503, headers={"Retry-After": "7"})], [7]),
         ([Answer(status=429, headers={"Retry-After": "soon"})], [1]),
-        ([Answer(status=429, headers={"Retry-After": "-7"})], [0]),
+        ([Answer(status=429, headers={"Retry-After": "inf"})], [1]),
+        ([Answer(status=429, headers={"Retry-After": "-7"})], [1]),
+        ([Answer(status=429, headers={"Retry-After": "7" * 5000})], [1]),
         ([Answer(ZIP[:1000], missing=10)], [1]),
         ([Answer(status=0)], [1]),
     ],
@@ -618,7 +647,9 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
         "retry-after",
         "503-retry-after",
         "retry-after-nonsense",
+        "retry-after-infinite",
         "retry-after-negative",
+        "retry-after-too-long-to-read",
         "dropped",
         "hung-up",
     ],
@@ -650,7 +681,7 @@ def test_retry_after_as_a_date(
 
 
 @pytest.mark.usefixtures("_now")
-@pytest.mark.parametrize("retry_after", ["3600", "inf", in_seconds(3600)])
+@pytest.mark.parametrize("retry_after", ["3600", "9" * 4000, in_seconds(3600)])
 def test_nobody_is_kept_waiting_for_an_hour(
     server: Server, folder: Path, retry_after: str, pauses: list[float]
 ) -> None:
@@ -660,13 +691,11 @@ def test_nobody_is_kept_waiting_for_an_hour(
     assert pauses == []
 
 
-@pytest.mark.usefixtures("first_import")
-def test_introspection_is_tried_again(
-    server: Server, folder: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+def test_refreshing_a_login_is_tried_again(
+    server: Server, folder: Path, tmp_path: Path, pauses: list[float]
 ) -> None:
-    monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
-    # The client asks once when it is imported, and again when it logs in.
-    server.plan[INTROSPECT] = [Answer(status=500), Answer(status=500), ACTIVE]
+    log_in_with_a_browser(tmp_path / "home")
+    server.plan[REFRESH] = [Answer(status=500), REFRESHED]
     assert download_mnist(folder) == "kaggle"
     assert pauses == [1]
 
@@ -801,8 +830,9 @@ def test_nobody_listens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("source", ["kaggle", "mirror"])
+@pytest.mark.usefixtures("first_import")
 def test_no_request_waits_for_ever(
-    folder: Path, source: Any, monkeypatch: pytest.MonkeyPatch
+    server: Server, folder: Path, tmp_path: Path, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = []
     send = requests.adapters.HTTPAdapter.send
@@ -811,11 +841,13 @@ def test_no_request_waits_for_ever(
         limits.append(options.get("timeout"))
         return send(self, request, **options)
 
-    monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
+    log_in_with_a_browser(tmp_path / "home")
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", note)
-    download_mnist(folder, source)
-    assert limits
-    assert None not in limits
+    with serving() as storage:
+        to = {"Location": f"{storage.address}/storage/archive.zip?signed"}
+        server.plan[DOWNLOAD] = [Answer(status=302, headers=to)]
+        download_mnist(folder, source)
+    assert limits == [30] * (3 if source == "kaggle" else 4)  # the login, the request, the storage
 
 
 # The data folder
@@ -1026,9 +1058,9 @@ REFUSAL = {DOWNLOAD: [quoting(401)]}
     [
         ("token", REFUSAL),
         ("legacy", REFUSAL),
-        ("token", REFUSAL | {INTROSPECT: [INACTIVE]}),
-        ("token", REFUSAL | {INTROSPECT: [quoting(401)]}),
-        ("token", REFUSAL | {INTROSPECT: [quoting(403)]}),
+        ("oauth", REFUSAL),
+        ("oauth", {REFRESH: [quoting(401)]}),
+        ("oauth", {REFRESH: [quoting(403)]}),
         ("token", {DOWNLOAD: [quoting(500)]}),
         ("token", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
         ("legacy", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
@@ -1040,9 +1072,9 @@ REFUSAL = {DOWNLOAD: [quoting(401)]}
     ids=[
         "401",
         "401-legacy",
-        "inactive",
-        "introspection-401",
-        "introspection-403",
+        "401-oauth",
+        "refresh-401",
+        "refresh-403",
         "500",
         "dropped",
         "dropped-legacy",
@@ -1055,13 +1087,17 @@ REFUSAL = {DOWNLOAD: [quoting(401)]}
 def test_the_key_is_seen_by_nobody(
     server: Server,
     folder: Path,
+    tmp_path: Path,
     form: str,
     plan: dict[str, list[Any]],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    Path(".env").write_text(dotenv(form))
+    if form == "oauth":
+        log_in_with_a_browser(tmp_path / "home")
+    else:
+        Path(".env").write_text(dotenv(form))
     monkeypatch.setenv("VERBOSE", "1")
     caplog.set_level(logging.DEBUG)
     server.plan |= plan
