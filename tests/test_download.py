@@ -516,6 +516,7 @@ def log_in_with_a_browser(home: Path) -> None:
         ("home/.kaggle/access_token.txt", KEY, f"Bearer {KEY}"),
         ("home/.kaggle/credentials.json", OAUTH_JSON, f"Bearer {KEY}"),
         ("home/.kaggle/credentials.json", OAUTH_EXPIRED_JSON, f"Bearer {KEY}"),
+        ("home/.config/kaggle/kaggle.json", LEGACY_JSON, f"Basic {BASIC}"),
         ("elsewhere/kaggle.json", LEGACY_JSON, f"Basic {BASIC}"),
     ],
 )
@@ -530,7 +531,7 @@ def test_credentials_of_the_home_folder(
 ) -> None:
     if name.startswith("elsewhere"):
         monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "elsewhere"))
-    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_text(content)
     (tmp_path / name).chmod(0o600)
     assert download_mnist(folder) == "kaggle"
