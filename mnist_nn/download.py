@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import hashlib
 import io
+import json
 import math
 import os
 import shutil
@@ -14,7 +15,7 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mnist_nn.checks import check_choice, check_flag, check_installed, check_path
 from mnist_nn.data import DATA_DIR, DataError, load_mnist
@@ -189,7 +190,7 @@ def _fetch_from_mirror(mirror: str, folder: Path) -> None:
 
 
 def _fetch_from_kaggle(folder: Path) -> None:
-    check_installed("kaggle", "kaggle")
+    check_installed("kagglesdk", "kaggle")
     archive = folder / "archive.zip"
     with Progress(_CSV_MEGABYTES, "MB") as progress:
         _save(_ask_kaggle, archive, progress)
@@ -204,46 +205,30 @@ def _fetch_from_kaggle(folder: Path) -> None:
 
 
 def _ask_kaggle() -> "requests.Response":
-    """Request the dataset with the kaggle client, and return the response with its body unread."""
-    from kagglesdk import KaggleCredentials
+    """Request the dataset with Kaggle's client, and return the response with its body unread."""
+    # Not from the package kaggle, which is built on this one: when that is imported it logs in,
+    # without a timeout, and if it cannot, it prints help and closes standard input.
+    from kagglesdk import KaggleClient, KaggleCredentials
     from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest
 
-    api, dotenv = _kaggle_api(), _dotenv()
-    config = api.read_config_environment(api.read_config_file(quiet=True))
+    dotenv = _dotenv()
+    environ = os.environ | dotenv
+    file = Path(environ.get("KAGGLE_CONFIG_DIR") or "~/.config/kaggle", "kaggle.json").expanduser()
+    pair = json.loads(file.read_text()) if file.is_file() else {}
     request = ApiDownloadDatasetRequest()
     request.owner_slug, request.dataset_slug = DATASET.split("/")
-    with api.build_kaggle_client_with_params(
-        [],
-        dotenv.get("KAGGLE_USERNAME", config.get("username")),
-        dotenv.get("KAGGLE_KEY", config.get("key")),
-        dotenv.get("KAGGLE_API_TOKEN"),  # the client finds all other tokens
+    with KaggleClient(
+        username=environ.get("KAGGLE_USERNAME") or pair.get("username"),
+        password=environ.get("KAGGLE_KEY") or pair.get("key"),
+        api_token=dotenv.get("KAGGLE_API_TOKEN"),  # it finds all other tokens
     ) as client:
         session = client.http_client()._session
-        # The client sets no timeout, so a server that does not respond would block it forever.
+        # It sets no timeout, so a server that does not respond would block it forever.
         session.send = partial(session.send, timeout=_TIMEOUT_SECONDS)
         if session.auth is None and (login := KaggleCredentials.load(client)):
             session.headers["Authorization"] = f"Bearer {login.get_access_token()}"
         response: requests.Response = client.datasets.dataset_api_client.download_dataset(request)
     return response
-
-
-def _kaggle_api() -> Any:
-    """Import the kaggle client, and keep it from logging in meanwhile.
-
-    That would take a request without a timeout; and if it fails, the client prints help and calls
-    ``exit``, which closes standard input. With a token file that is empty and a key that is blank,
-    it asks nobody and is content.
-    """
-    blank = {"KAGGLE_API_TOKEN": os.devnull, "KAGGLE_USERNAME": "", "KAGGLE_KEY": ""}
-    before = {name: os.environ[name] for name in blank if name in os.environ}
-    os.environ.update(blank)
-    try:
-        from kaggle import KaggleApi
-    finally:
-        for name in blank:
-            del os.environ[name]
-        os.environ.update(before)
-    return KaggleApi()
 
 
 def _dotenv() -> dict[str, str]:

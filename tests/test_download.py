@@ -596,7 +596,7 @@ def test_rejected_token(
     assert pauses == []
 
 
-@pytest.mark.parametrize("module", ["kaggle", "dotenv"])
+@pytest.mark.parametrize("module", ["kagglesdk", "dotenv"])
 def test_without_the_extra(
     server: Server, folder: Path, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
