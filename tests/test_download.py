@@ -1078,3 +1078,11 @@ def test_the_key_is_seen_by_nobody(
     assert KEY in sent or BASIC in sent
     assert os.environ["VERBOSE"] == "1"
     assert "urllib3" in caplog.text  # the log was on
+
+
+def test_a_key_that_no_request_can_hold_is_not_quoted(server: Server, folder: Path) -> None:
+    Path(".env").write_text(f'KAGGLE_API_TOKEN="{KEY}\\n"')  # what http.client raises quotes it
+    error = failure(folder, "kaggle")
+    assert "kaggle: the client failed (ValueError)" in str(error)
+    assert KEY not in "".join(traceback.format_exception(error))
+    assert server.asked == []
