@@ -228,11 +228,10 @@ def _ask_kaggle() -> "requests.Response":
 
 
 def _kaggle_api() -> Any:
-    """Import the kaggle client, and keep it from logging in meanwhile.
+    """Import the kaggle client, which would log in meanwhile, and see to it that it asks no one.
 
-    That would take a request without a timeout; and if it fails, the client prints help and calls
-    ``exit``, which closes standard input. With a token file that is empty and a key that is blank,
-    it asks nobody and is content.
+    Its login is a request without a timeout. If it fails, the client prints help and calls
+    ``exit``, which closes standard input. It is content with an empty token file and a blank key.
     """
     blank = {"KAGGLE_API_TOKEN": os.devnull, "KAGGLE_USERNAME": "", "KAGGLE_KEY": ""}
     before = {name: os.environ[name] for name in blank if name in os.environ}
@@ -261,7 +260,7 @@ def _dotenv() -> dict[str, str]:
 
             content = file.read_bytes()
             utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-            # PowerShell may write either. An error would quote the file.
+            # PowerShell may write either; and an error would quote the file.
             text = content.decode("utf-16" if utf16 else "utf-8-sig", "replace")
             values = dotenv_values(stream=io.StringIO(text)).items()
             found |= {name: value for name, value in values if value and not os.environ.get(name)}
