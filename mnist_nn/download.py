@@ -246,7 +246,7 @@ def _dotenv() -> dict[str, str]:
 
             content = file.read_bytes()
             utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-            # PowerShell may write either. An error would quote the file.
+            # PowerShell may write either; and an error would quote the file.
             text = content.decode("utf-16" if utf16 else "utf-8-sig", "replace")
             values = dotenv_values(stream=io.StringIO(text)).items()
             found |= {name: value for name, value in values if value and not os.environ.get(name)}

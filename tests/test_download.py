@@ -95,7 +95,6 @@ class Answer(NamedTuple):
     missing: int | None = 0  # bytes that are announced and never sent; None announces nothing
 
 
-INTROSPECT = "/v1/security.OAuthService/IntrospectToken"
 DOWNLOAD = "/v1/datasets.DatasetApiService/DownloadDataset"
 REFRESH = "/v1/users.AccountService/GenerateAccessToken"
 REFRESHED = Answer(
@@ -196,6 +195,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         os.environ |= {"HOME": str(tmp_path / "home"), "USERPROFILE": str(tmp_path / "home")}
         os.environ["NO_PROXY"] = "*"
         monkeypatch.chdir(tmp_path / "above" / "work")
+        monkeypatch.setitem(sys.modules, "kaggle", None)  # importing it would log in
         monkeypatch.setattr(socket, "getaddrinfo", look_up)
         prod = kaggle_env.KaggleEnv.PROD
         monkeypatch.setitem(kaggle_env._env_to_endpoint, prod, server.address)
@@ -206,14 +206,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setattr("mnist_nn.download.IDX_SHA256", sha256_of(FILES))
         yield server
     assert outside == []
-    assert not server.of(INTROSPECT)  # the client does so to log in, without a timeout
-
-
-@pytest.fixture
-def first_import() -> None:
-    """Have the client imported anew: that is when it would log in, and looks at VERBOSE."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "kaggle"]:
-        del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)
@@ -418,16 +410,17 @@ def dotenv(form: str) -> str:
     return "".join(f"{name}={value}\n" for name, value in FORMS[form][0].items())
 
 
-@pytest.mark.usefixtures("first_import")
 @pytest.mark.parametrize("form", FORMS)
 def test_credentials_of_the_environment(
-    server: Server, folder: Path, form: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, folder: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in FORMS[form][0].items():
         monkeypatch.setenv(name, value)
+    log_in_with_a_browser(tmp_path / "home")  # which the environment goes before
     before = dict(os.environ)
     assert download_mnist(folder) == "kaggle"
     assert dict(os.environ) == before
+    assert not server.of(REFRESH)
     assert [asked.headers["Authorization"] for asked in server.of(DOWNLOAD)] == [FORMS[form][1]]
     assert not server.of("/first/")
 
@@ -507,7 +500,6 @@ def log_in_with_a_browser(home: Path) -> None:
     (home / ".kaggle" / "credentials.json").write_text(OAUTH_EXPIRED_JSON)
 
 
-@pytest.mark.usefixtures("first_import")
 @pytest.mark.parametrize(
     ("name", "content", "authorization"),
     [
@@ -546,7 +538,6 @@ def test_half_a_pair_is_no_credential(
     assert not server.of(DOWNLOAD)
 
 
-@pytest.mark.usefixtures("first_import")
 def test_without_credentials_kaggle_is_tried_and_prints_no_help(
     server: Server, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -557,7 +548,6 @@ def test_without_credentials_kaggle_is_tried_and_prints_no_help(
     assert "uthenticat" not in shown.out + shown.err
 
 
-@pytest.mark.usefixtures("first_import")
 def test_without_credentials_where_they_are_needed(
     server: Server, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -570,21 +560,6 @@ def test_without_credentials_where_they_are_needed(
     assert shown.out == ""
     pieces = [piece for piece in shown.err.strip().split("\r") if piece]
     assert all(" 0/16 " in piece and "MB/s" in piece for piece in pieces)  # the bar, nothing else
-
-
-@pytest.mark.usefixtures("first_import")
-def test_without_credentials_in_a_notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("builtins.exit")  # IPython takes it away while a cell runs
-    assert download_mnist(folder, "kaggle") == "kaggle"
-
-
-@pytest.mark.usefixtures("first_import")
-def test_without_credentials_standard_input_stays_open(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("still here"))  # exit() would close it
-    download_mnist(folder, "kaggle")
-    assert not sys.stdin.closed
 
 
 def test_rejected_token(
@@ -626,35 +601,25 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mnist_nn.download.time.time", NOW.timestamp)
 
 
-@pytest.mark.parametrize(
-    ("answers", "waited"),
-    [
-        ([Answer(status=500)], [1]),
-        ([Answer(status=500), Answer(status=503), Answer(status=502)], [1, 2, 4]),
-        ([Answer(status=429)], [1]),
-        ([Answer(status=429, headers={"Retry-After": "7"})], [7]),
-        ([Answer(status=503, headers={"Retry-After": "7"})], [7]),
-        ([Answer(status=429, headers={"Retry-After": "soon"})], [1]),
-        ([Answer(status=429, headers={"Retry-After": "inf"})], [1]),
-        ([Answer(status=429, headers={"Retry-After": "-7"})], [1]),
-        ([Answer(status=429, headers={"Retry-After": "7" * 5000})], [1]),
-        ([Answer(ZIP[:1000], missing=10)], [1]),
-        ([Answer(status=0)], [1]),
-    ],
-    ids=[
-        "500",
-        "500-503-502",
-        "429",
-        "retry-after",
-        "503-retry-after",
-        "retry-after-nonsense",
-        "retry-after-infinite",
-        "retry-after-negative",
-        "retry-after-too-long-to-read",
-        "dropped",
-        "hung-up",
-    ],
-)
+PASSING = {
+    "500": ([Answer(status=500)], [1]),
+    "500-503-502": ([Answer(status=500), Answer(status=503), Answer(status=502)], [1, 2, 4]),
+    "429": ([Answer(status=429)], [1]),
+    "retry-after": ([Answer(status=429, headers={"Retry-After": "7"})], [7]),
+    "503-retry-after": ([Answer(status=503, headers={"Retry-After": "7"})], [7]),
+    "retry-after-nonsense": ([Answer(status=429, headers={"Retry-After": "soon"})], [1]),
+    "retry-after-infinite": ([Answer(status=429, headers={"Retry-After": "inf"})], [1]),
+    "retry-after-negative": ([Answer(status=429, headers={"Retry-After": "-7"})], [1]),
+    "retry-after-too-long-to-read": (
+        [Answer(status=429, headers={"Retry-After": "7" * 5000})],
+        [1],
+    ),
+    "dropped": ([Answer(ZIP[:1000], missing=10)], [1]),
+    "hung-up": ([Answer(status=0)], [1]),
+}
+
+
+@pytest.mark.parametrize(("answers", "waited"), PASSING.values(), ids=PASSING)
 def test_what_may_pass_is_tried_again(
     server: Server, folder: Path, answers: list[Answer], waited: list[float], pauses: list[float]
 ) -> None:
@@ -710,49 +675,41 @@ def damaged_inside(archive: bytes) -> bytes:
 ONE_PIXEL = TRAIN_CSV.replace(b",7,", b",8,", 1)
 
 
-@pytest.mark.parametrize(
-    ("answer", "said", "tries"),
-    [
-        (Answer(status=401), "credentials .*401", 1),
-        (Answer(status=403), "forbidden .*403", 1),
-        (Answer(status=404), "no such .*dataset .*404", 1),
-        (Answer(status=429), "too many requests.*429", 4),
-        (Answer(status=500), "server failed .*500", 4),
-        (Answer(ZIP[:1000], missing=10), "connection .*cut off", 4),
-        (Answer(status=0), "connection failed", 4),
-        (Answer(b"<html>Log in to the network</html>"), "not a zip", 1),
-        (Answer(b""), "not a zip", 1),
-        (Answer(ZIP[:1000], missing=None), "not a zip", 1),
-        (Answer(damaged_inside(ZIP)), "zip", 1),
-        (Answer(zipped({})), "not a zip .*mnist_train.csv and mnist_test.csv", 1),
-        (Answer(zipped({"mnist_train.csv": TRAIN_CSV})), "not a zip .*mnist_test.csv", 1),
-        (Answer(zipped({f"../{name}": CSVS[name] for name in CSVS})), "not a zip", 1),
-        (Answer(zipped(CSVS | {"mnist_train.csv": ONE_PIXEL})), "not MNIST.*mnist_train.csv", 1),
-        (Answer(zipped(dict.fromkeys(CSVS, b""))), "not MNIST.*mnist_train.csv", 1),
-        (Answer(zipped(dict.fromkeys(CSVS, bytes(2**27 + 1)))), "at most 134217728 bytes", 1),
-        (Answer(bytes(2**27 + 1)), "at most 134217728 bytes", 1),
-    ],
-    ids=[
-        "401",
-        "403",
-        "404",
-        "429",
-        "500",
-        "dropped",
-        "hung-up",
-        "web-page",
-        "empty",
-        "cut-off-unnoticed",
-        "zip-damaged",
-        "zip-empty",
-        "zip-half",
-        "zip-outside-only",
-        "one-pixel",
-        "empty-csv",
-        "zip-bomb",
-        "endless",
-    ],
-)
+FAILURES = {
+    "401": (Answer(status=401), "credentials .*401", 1),
+    "403": (Answer(status=403), "forbidden .*403", 1),
+    "404": (Answer(status=404), "no such .*dataset .*404", 1),
+    "429": (Answer(status=429), "too many requests.*429", 4),
+    "500": (Answer(status=500), "server failed .*500", 4),
+    "dropped": (Answer(ZIP[:1000], missing=10), "connection .*cut off", 4),
+    "hung-up": (Answer(status=0), "connection failed", 4),
+    "web-page": (Answer(b"<html>Log in to the network</html>"), "not a zip", 1),
+    "empty": (Answer(b""), "not a zip", 1),
+    "cut-off-unnoticed": (Answer(ZIP[:1000], missing=None), "not a zip", 1),
+    "zip-damaged": (Answer(damaged_inside(ZIP)), "zip", 1),
+    "zip-empty": (Answer(zipped({})), "not a zip .*mnist_train.csv and mnist_test.csv", 1),
+    "zip-half": (Answer(zipped({"mnist_train.csv": TRAIN_CSV})), "not a zip .*mnist_test.csv", 1),
+    "zip-outside-only": (
+        Answer(zipped({f"../{name}": CSVS[name] for name in CSVS})),
+        "not a zip",
+        1,
+    ),
+    "one-pixel": (
+        Answer(zipped(CSVS | {"mnist_train.csv": ONE_PIXEL})),
+        "not MNIST.*mnist_train.csv",
+        1,
+    ),
+    "empty-csv": (Answer(zipped(dict.fromkeys(CSVS, b""))), "not MNIST.*mnist_train.csv", 1),
+    "zip-bomb": (
+        Answer(zipped(dict.fromkeys(CSVS, bytes(2**27 + 1)))),
+        "at most 134217728 bytes",
+        1,
+    ),
+    "endless": (Answer(bytes(2**27 + 1)), "at most 134217728 bytes", 1),
+}
+
+
+@pytest.mark.parametrize(("answer", "said", "tries"), FAILURES.values(), ids=FAILURES)
 def test_kaggle_failure(
     server: Server, folder: Path, answer: Answer, said: str, tries: int, pauses: list[float]
 ) -> None:
@@ -831,7 +788,6 @@ def test_nobody_listens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("source", ["kaggle", "mirror"])
-@pytest.mark.usefixtures("first_import")
 def test_no_request_waits_for_ever(
     server: Server, folder: Path, tmp_path: Path, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1053,38 +1009,23 @@ def quoting_in_csv(old: bytes, new: bytes) -> Any:
 REFUSAL = {DOWNLOAD: [quoting(401)]}
 
 
-@pytest.mark.usefixtures("first_import")
-@pytest.mark.parametrize(
-    ("form", "plan"),
-    [
-        ("token", REFUSAL),
-        ("legacy", REFUSAL),
-        ("oauth", REFUSAL),
-        ("oauth", {REFRESH: [quoting(401)]}),
-        ("oauth", {REFRESH: [quoting(403)]}),
-        ("token", {DOWNLOAD: [quoting(500)]}),
-        ("token", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
-        ("legacy", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
-        ("token", {DOWNLOAD: [quoting(kind="application/zip")]}),
-        ("legacy", {DOWNLOAD: [quoting(kind="application/zip")]}),
-        ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",KEY,")]}),
-        ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",7,KEY,")]}),
-    ],
-    ids=[
-        "401",
-        "401-legacy",
-        "401-oauth",
-        "refresh-401",
-        "refresh-403",
-        "500",
-        "dropped",
-        "dropped-legacy",
-        "not-a-zip",
-        "not-a-zip-legacy",
-        "cell",
-        "extra-cell",
-    ],
-)
+QUOTED = {
+    "401": ("token", REFUSAL),
+    "401-legacy": ("legacy", REFUSAL),
+    "401-oauth": ("oauth", REFUSAL),
+    "refresh-401": ("oauth", {REFRESH: [quoting(401)]}),
+    "refresh-403": ("oauth", {REFRESH: [quoting(403)]}),
+    "500": ("token", {DOWNLOAD: [quoting(500)]}),
+    "dropped": ("token", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
+    "dropped-legacy": ("legacy", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
+    "not-a-zip": ("token", {DOWNLOAD: [quoting(kind="application/zip")]}),
+    "not-a-zip-legacy": ("legacy", {DOWNLOAD: [quoting(kind="application/zip")]}),
+    "cell": ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",KEY,")]}),
+    "extra-cell": ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",7,KEY,")]}),
+}
+
+
+@pytest.mark.parametrize(("form", "plan"), QUOTED.values(), ids=QUOTED)
 def test_the_key_is_seen_by_nobody(
     server: Server,
     folder: Path,
@@ -1117,3 +1058,11 @@ def test_the_key_is_seen_by_nobody(
     assert KEY in sent or BASIC in sent
     assert os.environ["VERBOSE"] == "1"
     assert "urllib3" in caplog.text  # the log was on
+
+
+def test_a_key_that_no_request_can_hold_is_not_quoted(server: Server, folder: Path) -> None:
+    Path(".env").write_text(f'KAGGLE_API_TOKEN="{KEY}\\n"')  # what http.client raises quotes it
+    error = failure(folder, "kaggle")
+    assert "kaggle: the client failed (ValueError)" in str(error)
+    assert KEY not in "".join(traceback.format_exception(error))
+    assert server.asked == []
