@@ -9,6 +9,7 @@ import math
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, cast, get_args
@@ -161,6 +162,15 @@ def check_path(name: str, value: Any) -> None:
         raise ValueError(
             f"{name} must be a path with characters that names can have, not {text!a}; check "
             "where it comes from"
+        )
+
+
+def check_installed(module: str, extra: str) -> None:
+    """Raise ImportError unless the module is installed, which comes with an extra."""
+    if find_spec(module) is None:
+        raise ImportError(
+            f'{module} must be installed, and is not; run pip install "mnist-nn[{extra}]"',
+            name=module,
         )
 
 

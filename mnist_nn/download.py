@@ -1,25 +1,23 @@
 """Download MNIST from Kaggle with your credentials, or from public mirrors without any."""
 
-import builtins
 import codecs
 import contextlib
 import hashlib
 import io
-import logging
+import json
 import math
 import os
 import shutil
-import sys
 import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from functools import partial, partialmethod
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mnist_nn.checks import check_choice, check_flag, check_path
+from mnist_nn.checks import check_choice, check_flag, check_installed, check_path
 from mnist_nn.data import DATA_DIR, DataError, load_mnist
 from mnist_nn.files import replacing
 from mnist_nn.progress import Progress
@@ -56,8 +54,9 @@ _IDX_MEGABYTES, _CSV_MEGABYTES = 12, 16
 
 _MOST_BYTES = 2**27  # of a file; the largest has 110 MB
 
-# The longest Retry-After that is worth waiting for.
-_MAX_WAIT_SECONDS = 60.0
+_TIMEOUT_SECONDS = 30  # for a connection, and for the next bytes
+
+_MAX_WAIT_SECONDS = 60  # the longest Retry-After that is worth waiting for
 
 
 class DownloadError(OSError):
@@ -80,8 +79,9 @@ def download_mnist(
     data_dir : path, optional
         The folder for the files. Default: the repository's ``data``.
     source : {"auto", "kaggle", "mirror"}
-        ``"kaggle"`` downloads the two CSV files with the kaggle client. Credentials come from
-        ``.env``, the environment or ``~/.kaggle``; if there are none, it tries without.
+        ``"kaggle"`` downloads the two CSV files with the kaggle client, which comes with
+        ``pip install "mnist-nn[kaggle]"``. Credentials come from the environment, ``.env`` or
+        ``~/.kaggle``; if there are none, it tries without.
         ``"mirror"`` downloads the four IDX files from a public mirror. ``"auto"`` tries Kaggle
         first if there are credentials, and then the mirrors.
     force : bool
@@ -108,23 +108,22 @@ def download_mnist(
     if not force and _is_intact(folder) and (names is None or _is_intact(folder, names)):
         return "disk"
     failures = []
-    with _dotenv_environment():
-        ways: dict[str, Callable[[Path], None]] = {}
-        if source == "kaggle" or (source == "auto" and _has_credentials()):
-            ways["kaggle"] = _fetch_from_kaggle
-        if source != "kaggle":
-            ways |= {mirror: _from_mirror(mirror) for mirror in MIRRORS}
-        for name, fetch in ways.items():
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryDirectory(prefix="mnist_nn-") as temporary:
-                    fetch(Path(temporary))
-                    load_mnist(temporary)
-                    _move_in(Path(temporary), folder)
-            except Exception as error:
-                failures.append(f"{name}: {_reason(error)}")
-            else:
-                return name
+    for name in {"kaggle": ["kaggle"], "mirror": MIRRORS}.get(source, ["kaggle", *MIRRORS]):
+        try:
+            if source == "auto" and name == "kaggle" and not _has_credentials():
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix="mnist_nn-") as temporary:
+                if name == "kaggle":
+                    _fetch_from_kaggle(Path(temporary))
+                else:
+                    _fetch_from_mirror(name, Path(temporary))
+                load_mnist(temporary)
+                _move_in(Path(temporary), folder)
+        except Exception as error:
+            failures.append(f"{name}: {_reason(error)}")
+        else:
+            return name
     raise DownloadError(
         "MNIST could not be downloaded; every source failed:\n  "
         + "\n  ".join(failures)
@@ -173,37 +172,28 @@ def _copy(file: Path, target: Path) -> None:
         shutil.copyfileobj(source, output)
 
 
-def _from_mirror(mirror: str) -> Callable[[Path], None]:
-    def fetch(folder: Path) -> None:
-        done = 0
-        with Progress(_IDX_MEGABYTES, "MB") as progress:
-            for name, expected in IDX_SHA256.items():
-                file = folder / f"{name}.gz"
-                _retry(partial(_fetch_idx, mirror + file.name, file, progress, done))
-                actual = hashlib.sha256(file.read_bytes()).hexdigest()
-                if actual != expected:
-                    raise DataError(
-                        f"the SHA-256 of {file.name} should be {expected} but is {actual}"
-                    )
-                done += file.stat().st_size
-
-    return fetch
-
-
-def _fetch_idx(address: str, file: Path, progress: Progress, before: int) -> None:
+def _fetch_from_mirror(mirror: str, folder: Path) -> None:
     import requests
 
     # "identity" keeps requests from decompressing the files, which would change their SHA-256.
     headers = {"Accept-Encoding": "identity"}
-    response = requests.get(address, headers=headers, stream=True, timeout=30)
-    response.raise_for_status()
-    _save(response, file, progress, before)
+    get = partial(requests.get, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS)
+    done = 0
+    with Progress(_IDX_MEGABYTES, "MB") as progress:
+        for name, expected in IDX_SHA256.items():
+            file = folder / f"{name}.gz"
+            _save(partial(get, mirror + file.name), file, progress, done)
+            actual = hashlib.sha256(file.read_bytes()).hexdigest()
+            if actual != expected:
+                raise DataError(f"the SHA-256 of {file.name} should be {expected} but is {actual}")
+            done += file.stat().st_size
 
 
 def _fetch_from_kaggle(folder: Path) -> None:
+    check_installed("kagglesdk", "kaggle")
     archive = folder / "archive.zip"
     with Progress(_CSV_MEGABYTES, "MB") as progress:
-        _retry(lambda: _save(_ask_kaggle(), archive, progress))
+        _save(_ask_kaggle, archive, progress)
     with zipfile.ZipFile(archive) as members:
         # Only these two names are extracted, so a "../" in another can do no harm.
         for name in CSV_NAMES:
@@ -215,81 +205,56 @@ def _fetch_from_kaggle(folder: Path) -> None:
 
 
 def _ask_kaggle() -> "requests.Response":
-    """Request the dataset with the kaggle client, and return the response with its body unread."""
-    from unittest import mock
+    """Request the dataset with Kaggle's client, and return the response with its body unread."""
+    # Not from the package kaggle, which is built on this one: when that is imported it logs in,
+    # without a timeout, and if it cannot, it prints help and closes standard input.
+    from kagglesdk import KaggleClient, KaggleCredentials
+    from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest
 
-    import requests
-
-    # The client sets no timeout, so a server that does not respond would block a notebook forever.
-    patient = partialmethod(requests.Session.send, timeout=30)
-    with _muted(), mock.patch.object(requests.Session, "send", patient):
-        from kaggle.api.kaggle_api_extended import KaggleApi
-        from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest
-
-        api = KaggleApi()
-        api.args = []
-        with contextlib.suppress(SystemExit):  # a public dataset may not need credentials
-            api.authenticate()
-        request = ApiDownloadDatasetRequest()
-        request.owner_slug, request.dataset_slug = DATASET.split("/")
-        with api.build_kaggle_client() as client:
-            response: requests.Response = client.datasets.dataset_api_client.download_dataset(
-                request
-            )
+    dotenv = _dotenv()
+    environ = os.environ | dotenv
+    file = Path(environ.get("KAGGLE_CONFIG_DIR") or "~/.config/kaggle", "kaggle.json").expanduser()
+    pair = json.loads(file.read_text()) if file.is_file() else {}
+    request = ApiDownloadDatasetRequest()
+    request.owner_slug, request.dataset_slug = DATASET.split("/")
+    with KaggleClient(
+        username=environ.get("KAGGLE_USERNAME") or pair.get("username"),
+        password=environ.get("KAGGLE_KEY") or pair.get("key"),
+        api_token=dotenv.get("KAGGLE_API_TOKEN"),  # it finds all other tokens
+    ) as client:
+        session = client.http_client()._session
+        # It sets no timeout, so a server that does not respond would block it forever.
+        session.send = partial(session.send, timeout=_TIMEOUT_SECONDS)
+        if session.auth is None and (login := KaggleCredentials.load(client)):
+            session.headers["Authorization"] = f"Bearer {login.get_access_token()}"
+        response: requests.Response = client.datasets.dataset_api_client.download_dataset(request)
     return response
 
 
-@contextlib.contextmanager
-def _muted() -> Iterator[None]:
-    """Keep the kaggle client from printing, logging or exiting the interpreter.
+def _dotenv() -> dict[str, str]:
+    """Return the variables in .env that the environment lacks.
 
-    The client logs in when it is imported. If it cannot, it prints help and calls ``exit``, which
-    would close standard input, and which does not exist in a notebook. With VERBOSE set it prints
-    its requests, and at the debug level it logs the responses; either may contain the credentials.
+    Those in the working folder go before those in the folders above it, and these before the
+    repository's.
     """
-    levels = {name: logging.getLogger(name).level for name in ("kaggle", "kagglesdk")}
-    original = vars(builtins).get("exit")
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        try:
-            for name in levels:
-                logging.getLogger(name).setLevel(logging.CRITICAL)
-            vars(builtins)["exit"] = sys.exit
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
-            del vars(builtins)["exit"]
-            if original is not None:
-                vars(builtins)["exit"] = original
+    found: dict[str, str] = {}
+    for folder in (DATA_DIR.parent, *reversed(Path.cwd().parents), Path.cwd()):
+        file = folder / ".env"
+        if file.is_file():
+            check_installed("dotenv", "kaggle")
+            from dotenv import dotenv_values
 
-
-@contextlib.contextmanager
-def _dotenv_environment() -> Iterator[None]:
-    """Add the variables in .env to the environment while the context lasts.
-
-    The .env in or above the working folder takes precedence over the repository's. Restoring the
-    environment lets a corrected .env take effect and leaves no key behind.
-    """
-    from dotenv import dotenv_values, find_dotenv
-
-    before = dict(os.environ)
-    for path in (Path(find_dotenv(usecwd=True)), DATA_DIR.parent / ".env"):
-        if path.is_file():
-            utf16 = path.read_bytes()[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-            encoding = "utf-16" if utf16 else "utf-8-sig"  # PowerShell may write either
-            for name, value in dotenv_values(path, encoding=encoding).items():
-                os.environ.setdefault(name, value or "")
-    for name in ("VERBOSE", "VERBOSE_OUTPUT"):
-        os.environ.pop(name, None)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+            content = file.read_bytes()
+            utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+            # PowerShell may write either; and an error would quote the file.
+            text = content.decode("utf-16" if utf16 else "utf-8-sig", "replace")
+            values = dotenv_values(stream=io.StringIO(text)).items()
+            found |= {name: value for name, value in values if value and not os.environ.get(name)}
+    return found
 
 
 def _has_credentials() -> bool:
-    environ = os.environ
+    environ = os.environ | _dotenv()
     if environ.get("KAGGLE_API_TOKEN") or (
         environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY")
     ):
@@ -299,55 +264,48 @@ def _has_credentials() -> bool:
     return any((Path(home).expanduser() / file).exists() for home in homes for file in files)
 
 
-def _retry(fetch: Callable[[], None]) -> None:
-    """Try up to four times, as long as the error may be temporary."""
-    import requests
+def _save(
+    ask: "Callable[[], requests.Response]", file: Path, progress: Progress, before: int = 0
+) -> None:
+    """Write the body of a response to a file, and show the progress of the whole download.
 
-    for pause in (1.0, 2.0, 4.0, None):
+    Up to four responses are asked for, as long as the error may be temporary.
+    """
+    import requests
+    from urllib3 import Retry
+    from urllib3.exceptions import InvalidHeader
+
+    for pause in (1.0, 2.0, 4.0, math.inf):
         try:
-            return fetch()
+            with ask() as response, file.open("wb") as output:
+                response.raise_for_status()
+                for chunk in response.iter_content(1 << 18):
+                    output.write(chunk)
+                    if output.tell() > _MOST_BYTES:
+                        raise DataError(
+                            f"a file should have at most {_MOST_BYTES} bytes, but has more"
+                        )
+                    progress.show({"MB": math.ceil((before + output.tell()) / 1e6)})
+                return
         except requests.RequestException as error:
-            response = error.response
-            temporary = (
-                response is None or response.status_code == 429 or response.status_code >= 500
-            )
-            wait = _retry_after(response) if response is not None else None
-            wait = pause if wait is None else wait
-            if pause is None or not temporary or wait is None or wait > _MAX_WAIT_SECONDS:
+            wait = pause
+            if error.response is not None:
+                if error.response.status_code != 429 and error.response.status_code < 500:
+                    raise
+                with contextlib.suppress(InvalidHeader, OverflowError, ValueError):
+                    asked = Retry().get_retry_after(error.response.raw)
+                    wait = pause if asked is None else asked
+            if max(pause, wait) > _MAX_WAIT_SECONDS:
                 raise
             time.sleep(wait)
-    return None
-
-
-def _retry_after(response: "requests.Response") -> float | None:
-    """Return the seconds to wait according to Retry-After, a number or a date (RFC 9110)."""
-    from email.utils import parsedate_to_datetime
-
-    header = response.headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
-
-
-def _save(response: "requests.Response", file: Path, progress: Progress, before: int = 0) -> None:
-    """Write the body of a response to a file, and show the progress of the whole download."""
-    with response, file.open("wb") as output:
-        for chunk in response.iter_content(1 << 18):
-            output.write(chunk)
-            if output.tell() > _MOST_BYTES:
-                raise DataError(f"a file should have at most {_MOST_BYTES} bytes, but has more")
-            progress.show({"MB": math.ceil((before + output.tell()) / 1e6)})
 
 
 def _reason(error: Exception) -> str:
     """Describe an error in our own words, since the server's might quote the credentials."""
     import requests
 
+    if isinstance(error, ImportError):
+        return str(error)
     response = getattr(error, "response", None)
     if response is not None:
         meaning = {

@@ -95,10 +95,12 @@ class Answer(NamedTuple):
     missing: int | None = 0  # bytes that are announced and never sent; None announces nothing
 
 
-INTROSPECT = "/v1/security.OAuthService/IntrospectToken"
 DOWNLOAD = "/v1/datasets.DatasetApiService/DownloadDataset"
-ACTIVE = Answer(json.dumps({"active": True, "username": "somebody"}).encode())
-INACTIVE = Answer(json.dumps({"active": False}).encode())
+REFRESH = "/v1/users.AccountService/GenerateAccessToken"
+REFRESHED = Answer(
+    json.dumps({"token": KEY, "expiresIn": 3600}).encode(),
+    headers={"Content-Type": "application/json"},
+)
 
 
 def dealing(files: dict[str, bytes]) -> Callable[[Asked], Answer]:
@@ -149,7 +151,7 @@ class Server(ThreadingHTTPServer):
         self.mirrors = [f"{self.address}/first/", f"{self.address}/second/"]
         self.asked: list[Asked] = []
         self.plan: dict[str, list[Any]] = {
-            INTROSPECT: [ACTIVE],
+            REFRESH: [REFRESHED],
             DOWNLOAD: [Answer(ZIP)],
             "/storage/": [Answer(ZIP)],
             "/first/": [dealing(FILES)],
@@ -193,6 +195,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         os.environ |= {"HOME": str(tmp_path / "home"), "USERPROFILE": str(tmp_path / "home")}
         os.environ["NO_PROXY"] = "*"
         monkeypatch.chdir(tmp_path / "above" / "work")
+        monkeypatch.setitem(sys.modules, "kaggle", None)  # importing it would log in
         monkeypatch.setattr(socket, "getaddrinfo", look_up)
         prod = kaggle_env.KaggleEnv.PROD
         monkeypatch.setitem(kaggle_env._env_to_endpoint, prod, server.address)
@@ -203,13 +206,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setattr("mnist_nn.download.IDX_SHA256", sha256_of(FILES))
         yield server
     assert outside == []
-
-
-@pytest.fixture
-def first_import() -> None:
-    """Have the client imported anew: that is when it logs in, and looks at VERBOSE."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "kaggle"]:
-        del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)
@@ -416,11 +412,15 @@ def dotenv(form: str) -> str:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_credentials_of_the_environment(
-    server: Server, folder: Path, form: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, folder: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in FORMS[form][0].items():
         monkeypatch.setenv(name, value)
+    log_in_with_a_browser(tmp_path / "home")  # which the environment goes before
+    before = dict(os.environ)
     assert download_mnist(folder) == "kaggle"
+    assert dict(os.environ) == before
+    assert not server.of(REFRESH)
     assert [asked.headers["Authorization"] for asked in server.of(DOWNLOAD)] == [FORMS[form][1]]
     assert not server.of("/first/")
 
@@ -442,8 +442,10 @@ def test_credentials_of_dotenv(
         dotenv("token").encode("utf-8-sig"),
         b"KAGGLE_API_TOKEN='%s' # mine" % KEY.encode(),
         b"KAGGLE_API_TOKEN=\n" + dotenv("legacy").encode(),
+        dotenv("token").encode("utf-16"),  # PowerShell, by `echo KAGGLE_API_TOKEN=... > .env`
+        "# für mich\n".encode("latin-1") + dotenv("token").encode(),
     ],
-    ids=["crlf", "byte-order-mark", "quoted", "example-with-blank-token"],
+    ids=["crlf", "byte-order-mark", "quoted", "example-with-blank-token", "utf-16", "latin-1"],
 )
 def test_dotenv_as_editors_save_it(server: Server, folder: Path, content: bytes) -> None:
     Path(".env").write_bytes(content)
@@ -452,17 +454,19 @@ def test_dotenv_as_editors_save_it(server: Server, folder: Path, content: bytes)
     assert server.of(DOWNLOAD)[0].headers["Authorization"] in wanted
 
 
-def test_dotenv_in_utf_16_does_not_stand_in_the_way(server: Server, folder: Path) -> None:
-    # PowerShell writes this with `echo KAGGLE_API_TOKEN=... > .env`.
-    Path(".env").write_text(dotenv("token"), encoding="utf-16")
-    assert download_mnist(folder) in ("kaggle", server.mirrors[0])
-
-
 def test_environment_goes_before_dotenv(
     server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path(".env").write_text("KAGGLE_API_TOKEN=other\n")
     monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
+    assert download_mnist(folder) == "kaggle"
+    assert server.of(DOWNLOAD)[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_the_nearest_dotenv_goes_first(server: Server, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "repository" / ".env").write_text("KAGGLE_API_TOKEN=other\n")
+    (tmp_path / "above" / ".env").write_text(dotenv("token"))
+    Path(".env").write_text("KAGGLE_API_TOKEN=\n")  # the example, copied and not filled in
     assert download_mnist(folder) == "kaggle"
     assert server.of(DOWNLOAD)[0].headers["Authorization"] == f"Bearer {KEY}"
 
@@ -477,17 +481,25 @@ def test_corrected_dotenv_counts_without_a_new_start(server: Server, folder: Pat
 
 
 LEGACY_JSON = json.dumps({"username": "somebody", "key": KEY})
-OAUTH_JSON = json.dumps(
-    {
-        "username": "somebody",
-        "refresh_token": "refresh",
-        "access_token": KEY,
-        "access_token_expiration": "2999-01-01T00:00:00+00:00",
-    }
+OAUTH_JSON, OAUTH_EXPIRED_JSON = (
+    json.dumps(
+        {
+            "username": "somebody",
+            "refresh_token": KEY,
+            "access_token": token,
+            "access_token_expiration": f"{year}-01-01T00:00:00+00:00",
+        }
+    )
+    for token, year in ((KEY, 2999), ("expired", 1999))
 )
 
 
-@pytest.mark.usefixtures("first_import")
+def log_in_with_a_browser(home: Path) -> None:
+    """Leave what `kaggle auth login` does, a day later."""
+    (home / ".kaggle").mkdir()
+    (home / ".kaggle" / "credentials.json").write_text(OAUTH_EXPIRED_JSON)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "authorization"),
     [
@@ -495,6 +507,8 @@ OAUTH_JSON = json.dumps(
         ("home/.kaggle/access_token", KEY, f"Bearer {KEY}"),
         ("home/.kaggle/access_token.txt", KEY, f"Bearer {KEY}"),
         ("home/.kaggle/credentials.json", OAUTH_JSON, f"Bearer {KEY}"),
+        ("home/.kaggle/credentials.json", OAUTH_EXPIRED_JSON, f"Bearer {KEY}"),
+        ("home/.config/kaggle/kaggle.json", LEGACY_JSON, f"Basic {BASIC}"),
         ("elsewhere/kaggle.json", LEGACY_JSON, f"Basic {BASIC}"),
     ],
 )
@@ -509,7 +523,7 @@ def test_credentials_of_the_home_folder(
 ) -> None:
     if name.startswith("elsewhere"):
         monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "elsewhere"))
-    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_text(content)
     (tmp_path / name).chmod(0o600)
     assert download_mnist(folder) == "kaggle"
@@ -524,7 +538,6 @@ def test_half_a_pair_is_no_credential(
     assert not server.of(DOWNLOAD)
 
 
-@pytest.mark.usefixtures("first_import")
 def test_without_credentials_kaggle_is_tried_and_prints_no_help(
     server: Server, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -535,7 +548,6 @@ def test_without_credentials_kaggle_is_tried_and_prints_no_help(
     assert "uthenticat" not in shown.out + shown.err
 
 
-@pytest.mark.usefixtures("first_import")
 def test_without_credentials_where_they_are_needed(
     server: Server, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -550,37 +562,28 @@ def test_without_credentials_where_they_are_needed(
     assert all(" 0/16 " in piece and "MB/s" in piece for piece in pieces)  # the bar, nothing else
 
 
-@pytest.mark.usefixtures("first_import")
-def test_without_credentials_in_a_notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("builtins.exit")  # IPython takes it away while a cell runs
-    assert download_mnist(folder, "kaggle") == "kaggle"
-
-
-@pytest.mark.usefixtures("first_import")
-def test_without_credentials_standard_input_stays_open(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("still here"))  # exit() would close it
-    download_mnist(folder, "kaggle")
-    assert not sys.stdin.closed
-
-
-@pytest.mark.parametrize(
-    "introspection",
-    [INACTIVE, *(Answer(status=status) for status in (400, 401, 403, 404))],
-    ids=["inactive", "400", "401", "403", "404"],
-)
 def test_rejected_token(
-    server: Server,
-    folder: Path,
-    introspection: Answer,
-    pauses: list[float],
-    monkeypatch: pytest.MonkeyPatch,
+    server: Server, folder: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
-    server.plan |= {INTROSPECT: [introspection], DOWNLOAD: [Answer(status=401)]}
+    server.plan[DOWNLOAD] = [Answer(status=401)]
     assert "kaggle: the credentials were rejected" in str(failure(folder, "kaggle"))
     assert pauses == []
+
+
+@pytest.mark.parametrize("module", ["kagglesdk", "dotenv"])
+def test_without_the_extra(
+    server: Server, folder: Path, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # Python's way to say that there is none
+    Path(".env").write_text(dotenv("token"))
+    said = f'kaggle: {module} must be installed, and is not; run pip install "mnist-nn[kaggle]"\n'
+    assert said in str(failure(folder, "kaggle"))
+    server.plan |= {"/first/": [Answer(status=404)], "/second/": [Answer(status=404)]}
+    assert said in str(failure(folder))
+    server.plan["/second/"] = [dealing(FILES)]
+    assert download_mnist(folder) == server.mirrors[1]
+    assert not server.of(DOWNLOAD)
 
 
 # What passes is waited for; what does not is told
@@ -598,31 +601,25 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mnist_nn.download.time.time", NOW.timestamp)
 
 
-@pytest.mark.parametrize(
-    ("answers", "waited"),
-    [
-        ([Answer(status=500)], [1]),
-        ([Answer(status=500), Answer(status=503), Answer(status=502)], [1, 2, 4]),
-        ([Answer(status=429)], [1]),
-        ([Answer(status=429, headers={"Retry-After": "7"})], [7]),
-        ([Answer(status=503, headers={"Retry-After": "7"})], [7]),
-        ([Answer(status=429, headers={"Retry-After": "soon"})], [1]),
-        ([Answer(status=429, headers={"Retry-After": "-7"})], [0]),
-        ([Answer(ZIP[:1000], missing=10)], [1]),
-        ([Answer(status=0)], [1]),
-    ],
-    ids=[
-        "500",
-        "500-503-502",
-        "429",
-        "retry-after",
-        "503-retry-after",
-        "retry-after-nonsense",
-        "retry-after-negative",
-        "dropped",
-        "hung-up",
-    ],
-)
+PASSING = {
+    "500": ([Answer(status=500)], [1]),
+    "500-503-502": ([Answer(status=500), Answer(status=503), Answer(status=502)], [1, 2, 4]),
+    "429": ([Answer(status=429)], [1]),
+    "retry-after": ([Answer(status=429, headers={"Retry-After": "7"})], [7]),
+    "503-retry-after": ([Answer(status=503, headers={"Retry-After": "7"})], [7]),
+    "retry-after-nonsense": ([Answer(status=429, headers={"Retry-After": "soon"})], [1]),
+    "retry-after-infinite": ([Answer(status=429, headers={"Retry-After": "inf"})], [1]),
+    "retry-after-negative": ([Answer(status=429, headers={"Retry-After": "-7"})], [1]),
+    "retry-after-too-long-to-read": (
+        [Answer(status=429, headers={"Retry-After": "7" * 5000})],
+        [1],
+    ),
+    "dropped": ([Answer(ZIP[:1000], missing=10)], [1]),
+    "hung-up": ([Answer(status=0)], [1]),
+}
+
+
+@pytest.mark.parametrize(("answers", "waited"), PASSING.values(), ids=PASSING)
 def test_what_may_pass_is_tried_again(
     server: Server, folder: Path, answers: list[Answer], waited: list[float], pauses: list[float]
 ) -> None:
@@ -650,7 +647,7 @@ def test_retry_after_as_a_date(
 
 
 @pytest.mark.usefixtures("_now")
-@pytest.mark.parametrize("retry_after", ["3600", "inf", in_seconds(3600)])
+@pytest.mark.parametrize("retry_after", ["3600", "9" * 4000, in_seconds(3600)])
 def test_nobody_is_kept_waiting_for_an_hour(
     server: Server, folder: Path, retry_after: str, pauses: list[float]
 ) -> None:
@@ -660,13 +657,11 @@ def test_nobody_is_kept_waiting_for_an_hour(
     assert pauses == []
 
 
-@pytest.mark.usefixtures("first_import")
-def test_introspection_is_tried_again(
-    server: Server, folder: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+def test_refreshing_a_login_is_tried_again(
+    server: Server, folder: Path, tmp_path: Path, pauses: list[float]
 ) -> None:
-    monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
-    # The client asks once when it is imported, and again when it logs in.
-    server.plan[INTROSPECT] = [Answer(status=500), Answer(status=500), ACTIVE]
+    log_in_with_a_browser(tmp_path / "home")
+    server.plan[REFRESH] = [Answer(status=500), REFRESHED]
     assert download_mnist(folder) == "kaggle"
     assert pauses == [1]
 
@@ -680,49 +675,41 @@ def damaged_inside(archive: bytes) -> bytes:
 ONE_PIXEL = TRAIN_CSV.replace(b",7,", b",8,", 1)
 
 
-@pytest.mark.parametrize(
-    ("answer", "said", "tries"),
-    [
-        (Answer(status=401), "credentials .*401", 1),
-        (Answer(status=403), "forbidden .*403", 1),
-        (Answer(status=404), "no such .*dataset .*404", 1),
-        (Answer(status=429), "too many requests.*429", 4),
-        (Answer(status=500), "server failed .*500", 4),
-        (Answer(ZIP[:1000], missing=10), "connection .*cut off", 4),
-        (Answer(status=0), "connection failed", 4),
-        (Answer(b"<html>Log in to the network</html>"), "not a zip", 1),
-        (Answer(b""), "not a zip", 1),
-        (Answer(ZIP[:1000], missing=None), "not a zip", 1),
-        (Answer(damaged_inside(ZIP)), "zip", 1),
-        (Answer(zipped({})), "not a zip .*mnist_train.csv and mnist_test.csv", 1),
-        (Answer(zipped({"mnist_train.csv": TRAIN_CSV})), "not a zip .*mnist_test.csv", 1),
-        (Answer(zipped({f"../{name}": CSVS[name] for name in CSVS})), "not a zip", 1),
-        (Answer(zipped(CSVS | {"mnist_train.csv": ONE_PIXEL})), "not MNIST.*mnist_train.csv", 1),
-        (Answer(zipped(dict.fromkeys(CSVS, b""))), "not MNIST.*mnist_train.csv", 1),
-        (Answer(zipped(dict.fromkeys(CSVS, bytes(2**27 + 1)))), "at most 134217728 bytes", 1),
-        (Answer(bytes(2**27 + 1)), "at most 134217728 bytes", 1),
-    ],
-    ids=[
-        "401",
-        "403",
-        "404",
-        "429",
-        "500",
-        "dropped",
-        "hung-up",
-        "web-page",
-        "empty",
-        "cut-off-unnoticed",
-        "zip-damaged",
-        "zip-empty",
-        "zip-half",
-        "zip-outside-only",
-        "one-pixel",
-        "empty-csv",
-        "zip-bomb",
-        "endless",
-    ],
-)
+FAILURES = {
+    "401": (Answer(status=401), "credentials .*401", 1),
+    "403": (Answer(status=403), "forbidden .*403", 1),
+    "404": (Answer(status=404), "no such .*dataset .*404", 1),
+    "429": (Answer(status=429), "too many requests.*429", 4),
+    "500": (Answer(status=500), "server failed .*500", 4),
+    "dropped": (Answer(ZIP[:1000], missing=10), "connection .*cut off", 4),
+    "hung-up": (Answer(status=0), "connection failed", 4),
+    "web-page": (Answer(b"<html>Log in to the network</html>"), "not a zip", 1),
+    "empty": (Answer(b""), "not a zip", 1),
+    "cut-off-unnoticed": (Answer(ZIP[:1000], missing=None), "not a zip", 1),
+    "zip-damaged": (Answer(damaged_inside(ZIP)), "zip", 1),
+    "zip-empty": (Answer(zipped({})), "not a zip .*mnist_train.csv and mnist_test.csv", 1),
+    "zip-half": (Answer(zipped({"mnist_train.csv": TRAIN_CSV})), "not a zip .*mnist_test.csv", 1),
+    "zip-outside-only": (
+        Answer(zipped({f"../{name}": CSVS[name] for name in CSVS})),
+        "not a zip",
+        1,
+    ),
+    "one-pixel": (
+        Answer(zipped(CSVS | {"mnist_train.csv": ONE_PIXEL})),
+        "not MNIST.*mnist_train.csv",
+        1,
+    ),
+    "empty-csv": (Answer(zipped(dict.fromkeys(CSVS, b""))), "not MNIST.*mnist_train.csv", 1),
+    "zip-bomb": (
+        Answer(zipped(dict.fromkeys(CSVS, bytes(2**27 + 1)))),
+        "at most 134217728 bytes",
+        1,
+    ),
+    "endless": (Answer(bytes(2**27 + 1)), "at most 134217728 bytes", 1),
+}
+
+
+@pytest.mark.parametrize(("answer", "said", "tries"), FAILURES.values(), ids=FAILURES)
 def test_kaggle_failure(
     server: Server, folder: Path, answer: Answer, said: str, tries: int, pauses: list[float]
 ) -> None:
@@ -802,7 +789,7 @@ def test_nobody_listens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("source", ["kaggle", "mirror"])
 def test_no_request_waits_for_ever(
-    folder: Path, source: Any, monkeypatch: pytest.MonkeyPatch
+    server: Server, folder: Path, tmp_path: Path, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = []
     send = requests.adapters.HTTPAdapter.send
@@ -811,11 +798,13 @@ def test_no_request_waits_for_ever(
         limits.append(options.get("timeout"))
         return send(self, request, **options)
 
-    monkeypatch.setenv("KAGGLE_API_TOKEN", KEY)
+    log_in_with_a_browser(tmp_path / "home")
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", note)
-    download_mnist(folder, source)
-    assert limits
-    assert None not in limits
+    with serving() as storage:
+        to = {"Location": f"{storage.address}/storage/archive.zip?signed"}
+        server.plan[DOWNLOAD] = [Answer(status=302, headers=to)]
+        download_mnist(folder, source)
+    assert limits == [30] * (3 if source == "kaggle" else 4)  # the login, the request, the storage
 
 
 # The data folder
@@ -1020,48 +1009,37 @@ def quoting_in_csv(old: bytes, new: bytes) -> Any:
 REFUSAL = {DOWNLOAD: [quoting(401)]}
 
 
-@pytest.mark.usefixtures("first_import")
-@pytest.mark.parametrize(
-    ("form", "plan"),
-    [
-        ("token", REFUSAL),
-        ("legacy", REFUSAL),
-        ("token", REFUSAL | {INTROSPECT: [INACTIVE]}),
-        ("token", REFUSAL | {INTROSPECT: [quoting(401)]}),
-        ("token", REFUSAL | {INTROSPECT: [quoting(403)]}),
-        ("token", {DOWNLOAD: [quoting(500)]}),
-        ("token", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
-        ("legacy", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
-        ("token", {DOWNLOAD: [quoting(kind="application/zip")]}),
-        ("legacy", {DOWNLOAD: [quoting(kind="application/zip")]}),
-        ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",KEY,")]}),
-        ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",7,KEY,")]}),
-    ],
-    ids=[
-        "401",
-        "401-legacy",
-        "inactive",
-        "introspection-401",
-        "introspection-403",
-        "500",
-        "dropped",
-        "dropped-legacy",
-        "not-a-zip",
-        "not-a-zip-legacy",
-        "cell",
-        "extra-cell",
-    ],
-)
+QUOTED = {
+    "401": ("token", REFUSAL),
+    "401-legacy": ("legacy", REFUSAL),
+    "401-oauth": ("oauth", REFUSAL),
+    "refresh-401": ("oauth", {REFRESH: [quoting(401)]}),
+    "refresh-403": ("oauth", {REFRESH: [quoting(403)]}),
+    "500": ("token", {DOWNLOAD: [quoting(500)]}),
+    "dropped": ("token", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
+    "dropped-legacy": ("legacy", {DOWNLOAD: [quoting(kind="application/zip", missing=9)]}),
+    "not-a-zip": ("token", {DOWNLOAD: [quoting(kind="application/zip")]}),
+    "not-a-zip-legacy": ("legacy", {DOWNLOAD: [quoting(kind="application/zip")]}),
+    "cell": ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",KEY,")]}),
+    "extra-cell": ("token", {DOWNLOAD: [quoting_in_csv(b",7,", b",7,KEY,")]}),
+}
+
+
+@pytest.mark.parametrize(("form", "plan"), QUOTED.values(), ids=QUOTED)
 def test_the_key_is_seen_by_nobody(
     server: Server,
     folder: Path,
+    tmp_path: Path,
     form: str,
     plan: dict[str, list[Any]],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    Path(".env").write_text(dotenv(form))
+    if form == "oauth":
+        log_in_with_a_browser(tmp_path / "home")
+    else:
+        Path(".env").write_text(dotenv(form))
     monkeypatch.setenv("VERBOSE", "1")
     caplog.set_level(logging.DEBUG)
     server.plan |= plan
@@ -1080,3 +1058,11 @@ def test_the_key_is_seen_by_nobody(
     assert KEY in sent or BASIC in sent
     assert os.environ["VERBOSE"] == "1"
     assert "urllib3" in caplog.text  # the log was on
+
+
+def test_a_key_that_no_request_can_hold_is_not_quoted(server: Server, folder: Path) -> None:
+    Path(".env").write_text(f'KAGGLE_API_TOKEN="{KEY}\\n"')  # what http.client raises quotes it
+    error = failure(folder, "kaggle")
+    assert "kaggle: the client failed (ValueError)" in str(error)
+    assert KEY not in "".join(traceback.format_exception(error))
+    assert server.asked == []
