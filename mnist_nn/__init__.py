@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     # Widgets take longer to load than all the rest, and few people need one.
     if name == "DigitCanvas":
+        from mnist_nn.checks import check_installed
+
+        check_installed("anywidget", "widgets")
         from mnist_nn.canvas import DigitCanvas
 
         return DigitCanvas

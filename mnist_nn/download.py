@@ -12,14 +12,14 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mnist_nn.checks import check_choice, check_flag, check_installed, check_path
 from mnist_nn.data import DATA_DIR, DataError, load_mnist
-from mnist_nn.files import replacing
+from mnist_nn.files import RESTORE, replacing
 from mnist_nn.progress import Progress
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def download_mnist(
     Parameters
     ----------
     data_dir : path, optional
-        The folder for the files. Default: the repository's ``data``.
+        The folder for the files. Default: `DATA_DIR`; in a package that is installed, the digits
+        that come with it count too.
     source : {"auto", "kaggle", "mirror"}
         ``"kaggle"`` downloads the two CSV files with the kaggle client, which comes with
         ``pip install "mnist-nn[kaggle]"``. Credentials come from the environment, ``.env`` or
@@ -105,7 +106,9 @@ def download_mnist(
         check_path("data_dir", data_dir)
     folder = DATA_DIR if data_dir is None else Path(data_dir)
     names = {"kaggle": CSV_NAMES, "mirror": [f"{name}.gz" for name in IDX_SHA256]}.get(source)
-    if not force and _is_intact(folder) and (names is None or _is_intact(folder, names)):
+    if not force and (
+        _is_intact(data_dir) if names is None else _is_intact(folder) and _is_intact(folder, names)
+    ):
         return "disk"
     failures = []
     for name in {"kaggle": ["kaggle"], "mirror": MIRRORS}.get(source, ["kaggle", *MIRRORS]):
@@ -128,19 +131,19 @@ def download_mnist(
         "MNIST could not be downloaded; every source failed:\n  "
         + "\n  ".join(failures)
         + "\nCheck the network and, for Kaggle, the credentials in .env (see .env.example), or "
-        "restore the files that come with the repository with `git checkout data`."
+        f"restore the files that come with the package by {RESTORE}."
     )
 
 
-def _is_intact(folder: Path, names: list[str] | None = None) -> bool:
+def _is_intact(folder: Path | str | None, names: Sequence[str] = ()) -> bool:
     """Return whether the folder contains MNIST, using only the named files if names are given."""
     try:
-        if names is None:
+        if folder is None or not names:
             load_mnist(folder)
         else:
             with tempfile.TemporaryDirectory() as alone:
                 for name in names:
-                    shutil.copy(folder / name, alone)
+                    shutil.copy(Path(folder, name), alone)
                 load_mnist(alone)
     except (DataError, OSError):
         return False

@@ -26,8 +26,8 @@ SHIPPED = _PACKAGE / "shipped" if _IS_INSTALLED else _PACKAGE.parent
 HOME = Path() if _IS_INSTALLED else _PACKAGE.parent
 """The folder in which new files go into ``data`` and ``models``: never the installed package."""
 
-RESTORE = "installing mnist-nn again" if _IS_INSTALLED else "`git checkout data models`"
-"""What brings back the files that come with the package, for a message."""
+RESTORE = "installing mnist-nn again" if _IS_INSTALLED else "`git checkout data`"
+"""What brings back the digits that come with the package, for a message."""
 
 _END_BYTES = 22  # of the record that ends a zip archive
 _MOST_MEMBERS_BYTES = 2**20  # of the list of an archive's members, which has 20,000 of them or less
