@@ -73,6 +73,7 @@ class Runner(NotebookClient):
 
 def main() -> None:
     """Run the notebook that the command names."""
+    sys.stdout.reconfigure(encoding="utf-8")  # in a pipe on Windows, it has no ≤
     parser = argparse.ArgumentParser(description="Run a notebook, and keep it as it is.")
     parser.add_argument("notebook", type=Path)
     path: Path = parser.parse_args().notebook

@@ -2,11 +2,15 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from mnist_nn import load_model, model_card
 
@@ -68,6 +72,57 @@ def test_notebook_has_no_path_and_no_credential(path: Path, pattern: str) -> Non
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("image/png", None)
     assert not re.search(pattern, nbformat.writes(notebook))
+
+
+def run_small(tmp_path: Path, *cells: str) -> tuple[subprocess.CompletedProcess[str], Any]:
+    """Run a notebook with the command of the README, and return its copy too."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    shutil.copy(REPOSITORY / "notebooks" / "run.py", folder)
+    prose = new_markdown_cell("# A title")
+    original = new_notebook(cells=[prose, *map(new_code_cell, cells)])
+    nbformat.write(original, folder / "small.ipynb")
+    before = (folder / "small.ipynb").read_bytes()
+    command = [sys.executable, folder / "run.py", folder / "small.ipynb"]
+    options: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "timeout": 120}
+    done = subprocess.run(command, cwd=tmp_path, check=False, **options)
+    assert (folder / "small.ipynb").read_bytes() == before
+    return done, nbformat.read(tmp_path / "build" / "small.ipynb", as_version=4)
+
+
+@pytest.mark.long
+def test_the_command_shows_cells_and_what_they_print(tmp_path: Path) -> None:
+    training = """
+from mnist_nn import *
+X, Y = np.eye(4, dtype=np.float32), np.arange(4)
+run = dict(epochs=3, batch_size=2, learning_rate=0.3, rng=0)
+_, history = train(init_params([4, 4], rng=0), X, Y, **run)
+"""
+    done, copy = run_small(tmp_path, "import numpy as np", training.strip(), "print(6 * 7)")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    expected = r"""
+A title
+\[1 of 3\] import numpy as np
+\[2 of 3\] from mnist_nn import \* …
+    epoch 3 of 3, train loss [\d.]+, train accuracy [\d.]+%, time 0 s
+\[3 of 3\] print\(6 \* 7\)
+    42
+
+The executed copy is build.small.ipynb; this opens it: .*
+"""
+    assert re.fullmatch(expected, done.stdout)
+    assert [cell.get("execution_count") for cell in copy.cells] == [None, 1, 2, 3]
+
+
+@pytest.mark.long
+def test_the_command_says_which_cell_failed(tmp_path: Path) -> None:
+    done, copy = run_small(tmp_path, "digit = 7", "1 / (digit - 7)", "print('not reached')")
+    assert done.returncode == 1
+    assert done.stdout.endswith("[2 of 3] 1 / (digit - 7)\n")
+    assert "ZeroDivisionError: division by zero" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert copy.cells[2].outputs[0].ename == "ZeroDivisionError"
 
 
 def test_every_notebook_is_there() -> None:
