@@ -231,7 +231,7 @@ def _check(network: Network, path: Path) -> None:
 
 
 def check_scores(network: Network) -> None:
-    """Raise ValueError if the parameters are so large that scores overflow: some digits tell."""
+    """Raise ValueError if the parameters are so large that scores overflow: some images tell."""
     n_in = len(network.w[0])
     X = np.random.default_rng(0).random((4, n_in), network.w[0].dtype)
     X[0], X[1] = 0, 1

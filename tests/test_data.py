@@ -152,7 +152,7 @@ def run(code: str, folder: Path) -> str:
 
 def test_paths_do_not_depend_on_the_working_folder(tmp_path: Path) -> None:
     came = run("import mnist_nn; print(mnist_nn.load_mnist(), mnist_nn.DATA_DIR)", tmp_path)
-    assert came == f"MNIST(60,000 training and 10,000 test digits) {DATA_DIR}\n"
+    assert came == f"MNIST(60,000 training and 10,000 test images) {DATA_DIR}\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")

@@ -219,7 +219,7 @@ def test_calibration_against_numbers_worked_by_hand() -> None:
     assert table.to_dict("list") == {
         "confidence": [0.5, pytest.approx(0.65), 0.9],
         "accuracy": [0, 1, 0],
-        "digits": [1, 2, 1],
+        "count": [1, 2, 1],
     }
     assert error == pytest.approx((1 * 0.5 + 2 * 0.35 + 1 * 0.9) / 4)
     # In one bin: as often right as half, and as sure as 0.675.
