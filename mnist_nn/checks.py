@@ -286,7 +286,7 @@ def image_shape(name: str, pixels: int, shape: Any) -> tuple[int, int]:
     """
     if shape is None:
         side = math.isqrt(pixels)
-        if side**2 != pixels:
+        if side == 0 or side**2 != pixels:
             raise ValueError(
                 f"{name} must hold square images unless their shape is passed, and {pixels} pixels "
                 "are not a square; pass shape=(height, width)"
@@ -315,11 +315,11 @@ def name_classes(class_names: Any, classes: int | None = None) -> tuple[str, lis
     if class_names is None:
         numbers = [str(number) for number in range(classes or 0)]
         return "digit" if classes == 10 else "class", numbers
-    is_names = is_list(class_names) and not isinstance(class_names, str)
-    if not is_names or len(class_names) != (len(class_names) if classes is None else classes):
-        count = "one text" if classes is None else f"{classes} texts, one"
+    count = len(class_names) if is_list(class_names) else 0
+    if isinstance(class_names, str) or not count or (classes is not None and count != classes):
+        texts = "a text" if classes is None else f"{classes} texts, one"
         raise ValueError(
-            f"class_names must be a list with {count} for each class, not "
+            f"class_names must be a list with {texts} for each class, not "
             f"{reprlib.repr(class_names)}; name them in the order of their numbers, from 0 on"
         )
     for name in class_names:
@@ -371,7 +371,7 @@ def check_labels(Y: Any, rows: int | None, classes: int | None, name: str = "Y")
         )
         raise ValueError(
             f"{name} must hold labels {bounds}, not {Y.min()} to {Y.max()}; number the classes "
-            "from 0, or allow for more: in the last layer of the network, or by an argument"
+            "from 0, or allow for more, in the last layer of the network, classes or class_names"
         )
 
 

@@ -2,8 +2,8 @@
 
 import io
 import operator
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
@@ -144,7 +144,16 @@ def predict_index(
     x, y = X[position : position + 1], Y[position : position + 1]
     check_labels(y, 1, network.neuron_layers[-1])
     prediction = read_digit(network, x, int(Y[position]), class_names)
-    _show(prediction, x[0], shape)
+    _show(
+        partial(
+            plot_prediction,
+            X[position],
+            prediction.probabilities,
+            prediction.label,
+            shape=shape,
+            class_names=class_names,
+        )
+    )
     return prediction
 
 
@@ -180,7 +189,8 @@ def predict_image(
     picture = read_picture(image)
     x = prepare_digit(picture).reshape(1, -1)
     prediction = read_digit(network, x, class_names=class_names)
-    _show(prediction, x[0], picture=picture)
+    probabilities = prediction.probabilities
+    _show(partial(plot_prediction, x[0], probabilities, picture=picture, class_names=class_names))
     return prediction
 
 
@@ -204,23 +214,11 @@ def png(image: "Image") -> bytes:
     return file.getvalue()
 
 
-def _show(
-    prediction: Prediction,
-    pixels: Floats,
-    shape: tuple[int, int] | None = None,
-    picture: Floats | None = None,
-) -> None:
+def _show(draw: "Callable[[], Image]") -> None:
     if in_notebook():
         from IPython import display
 
-        image = plot_prediction(
-            pixels,
-            prediction.probabilities,
-            prediction.label,
-            picture=picture,
-            shape=shape,
-            class_names=prediction.class_names,
-        )
+        image = draw()
         display.display(display.Image(png(image), width=image.width // 2))
 
 

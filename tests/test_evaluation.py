@@ -98,7 +98,7 @@ def test_evaluation_prints_numbers_and_no_arrays() -> None:
         (X[:2].T, Y[:2], r"\(4, 2\).*columns into rows"),
         (X[0], Y[:1], r"reshape\(1, -1\)"),
         ((X * 255).astype(np.uint8), Y, "uint8; divide the pixels by 255"),
-        (X, Y[:3], r"4 digits.*\(3,\)"),
+        (X, Y[:3], r"4 images.*\(3,\)"),
         (X, np.eye(3)[[0, 1, 2, 0]], r"\(4, 3\).*one-hot.*argmax"),
         (X, Y.astype(float), "integer.*float64"),
         (X, Y + 1, "0 to 2.*1 to 3"),
@@ -178,7 +178,7 @@ def test_precision_and_recall_against_numbers_worked_by_hand() -> None:
             "f1": [1 / 2, 6 / 7, 4 / 5],
             "count": [2, 4, 2],
         },
-        index=pd.RangeIndex(3, name="digit"),
+        index=pd.RangeIndex(3, name="class"),
     )
     pd.testing.assert_frame_equal(precision_and_recall(CONFUSION), expected, rtol=1e-15)
 
