@@ -226,7 +226,7 @@ def plot_prediction(
 
     def fitting(text: str, size: int, room: float) -> Any:
         length = ImageFont.load_default(size).getlength(text)
-        return ImageFont.load_default(size if length <= room else max(1, size * room / length))
+        return ImageFont.load_default(size if length <= room else max(1, int(size * room / length)))
 
     def write_upright(x: float, y: float, text: str, size: int, length: int, anchor: str) -> None:
         line = Image.new("L", (length, 40))

@@ -58,8 +58,9 @@ def reproduce(
     The card must say how it was trained, by these names: ``seed``, for `init_params`, for the
     training and, with a ``validation_size``, for `split_validation`; then either ``iterations`` and
     ``learning_rate``, of `gradient_descent`; or ``epochs`` (or ``max_epochs``) and ``batch_size``,
-    with ``learning_rate`` or ``optimizer``, and ``dropout``, ``patience`` and ``augment=deform`` as
-    far as they were used, of `train`. `save_model` takes them as they are, among its facts.
+    with ``learning_rate`` or ``optimizer``, and ``dropout``, ``patience`` and ``augment``
+    (`deform`, or a `functools.partial` of it) as far as they were used, of `train`. `save_model`
+    takes them as they are, among its facts.
 
     Parameters
     ----------
@@ -170,9 +171,11 @@ def _optimizer(description: dict[str, Any]) -> Optimizer:
     return kind(**settings | {"schedule": _function(settings["schedule"])})
 
 
-def _function(name: str) -> Any:
+def _function(description: str | dict[str, Any]) -> Any:
     """Find one of this package's own functions, by the name under which a card has it."""
+    settings = dict(description) if isinstance(description, dict) else {"function": description}
+    name = settings.pop("function")
     own = {f"{each.__module__}.{each.__qualname__}": each for each in (deform, constant, cosine)}
     if name not in own:
         raise ValueError(f"{name} is not known")
-    return own[name]
+    return partial(own[name], **settings) if settings else own[name]
