@@ -193,7 +193,7 @@ def plot_prediction(
         titles = [(f"predicted {read}, true {label}: {verdict}", colors[read])]
         if class_names is not None:  # which take more room
             titles = [(f"true: {names[label]}", "black")]
-            titles.append((f"predicted: {names[read]}, {verdict}", colors[read]))
+            titles.append((f"predicted: {names[read]} ({verdict})", colors[read]))
     frame, step = 448, 526  # the side of an image, and from one image to the next
     rows, columns = (max(1, frame * length // max(shape)) for length in shape)
     digit = _pillow(1 - pixels.reshape(*shape, 1))

@@ -450,8 +450,8 @@ def test_plot_prediction_has_the_names(own: Own, written: Any, label: int | None
     page = plot_prediction(own.data.test_X[0], P, label, shape=SHAPE, class_names=NAMES)
     said = {
         None: {"what the network saw", f"read as {NAMES[1]}"},
-        0: {f"true: {NAMES[0]}", f"predicted: {NAMES[1]}, wrong"},
-        1: {f"true: {NAMES[1]}", f"predicted: {NAMES[1]}, right"},
+        0: {f"true: {NAMES[0]}", f"predicted: {NAMES[1]} (wrong)"},
+        1: {f"true: {NAMES[1]}", f"predicted: {NAMES[1]} (right)"},
     }[label]
     assert said | {*NAMES, "class", "probability", "10%", "70%", "20%"} < set(written)
     # The image is 12 × 9 squares, in the middle of its frame.
