@@ -182,9 +182,8 @@ def _basis(smoothness: float, height: int, width: int) -> Floats:
         reach = np.ceil(len(positions) / 2 / spacing)
         grid = spacing * np.arange(-reach, reach + 1)
         bumps: Floats = np.exp(-0.5 * ((grid[:, None] - positions) / smoothness) ** 2)
-        bumps /= np.sqrt(
-            (bumps**2).sum(axis=0)
-        )  # those of random heights then vary by 1 everywhere
+        # Bumps of random heights then vary by 1 everywhere.
+        bumps /= np.sqrt((bumps**2).sum(axis=0))
         return bumps
 
     down, across = (np.arange(length) - length / 2 + 0.5 for length in (height, width))

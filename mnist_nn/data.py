@@ -63,7 +63,7 @@ DIGESTS = {
 # The most that a file may hold: in float32, two such sets of images take 1 GB. MNIST has 47 MB, and
 # 110 MB as CSV; the letters of EMNIST have 98.
 _MOST_BYTES, _MOST_LABELS, _MOST_CSV_BYTES = 2**27, 2**22, 250_000_000
-_MOST_ROW_BYTES = 2**18  # of the first row of a CSV file, with room for 256 × 256 pixels
+_MOST_ROW_BYTES = 2**18  # of a CSV file's first row: room for the names of 128 × 128 pixels
 
 _IDX_NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),

@@ -141,7 +141,7 @@ def plot_prediction(
     shape: tuple[int, int] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> "Image.Image":
-    """Draw a digit next to the ten probabilities that a network predicts for it.
+    """Draw a digit next to the probabilities that a network predicts for each.
 
     It draws with Pillow: importing matplotlib takes longer than an answer should.
 
