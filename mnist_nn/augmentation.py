@@ -240,7 +240,8 @@ def warp(X: Floats, points: Floats, *, shape: tuple[int, int] | None = None) -> 
     frame[:, 1:-2, 1:-2] = X.reshape(-1, height, width)
     # Half precision would move the points by a hundredth of a pixel.
     points = points.astype(np.result_type(X, np.float32), copy=False) + 1
-    points = np.clip(points, 0, np.array([[height + 1], [width + 1]], points.dtype))
+    for axis, length in enumerate((height, width)):
+        np.clip(points[:, axis], 0, length + 1, out=points[:, axis])
     corners = np.floor(points)
     down, right = (points - corners).swapaxes(0, 1)
     row, column = corners.astype(np.int32).swapaxes(0, 1)
