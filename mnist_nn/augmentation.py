@@ -19,6 +19,8 @@ from mnist_nn.checks import (
     check_number,
     check_pixels,
     check_rng,
+    check_shape,
+    image_shape,
     is_list,
 )
 from mnist_nn.data import SIDE
@@ -37,6 +39,7 @@ def affine_warp(
     scale: float = 0,
     shear: float = 0,
     shift: tuple[float, float] = (0, 0),
+    shape: tuple[int, int] = (SIDE, SIDE),
 ) -> Floats:
     """Make the warp that rotates, scales, slants and shifts every digit in the same way.
 
@@ -50,16 +53,19 @@ def affine_warp(
         The slant: pixels to the left for each pixel down.
     shift : (float, float)
         How far the digit moves down and to the right, in pixels.
+    shape : (int, int)
+        The height and width of an image. Default: MNIST's.
 
     Returns
     -------
-    (1, 2, 784) array
+    (1, 2, height * width) array
         One warp, for `warp`, in float32. Without arguments it is the identity.
 
     Raises
     ------
     ValueError
-        If one of these is not a finite number, or the scale is -1 or less.
+        If one of these is not a finite number, the scale is -1 or less, or the shape is not that of
+        an image.
     """
     check_number("rotation", rotation)
     check_number("scale", scale, above=-1)
@@ -70,10 +76,11 @@ def affine_warp(
         )
     for distance in shift:
         check_number("shift", distance)
+    check_shape(shape)
     size = np.array([1 / (1 + scale)])
     (linear,) = _linear_maps(np.radians([rotation]), size, size, np.array([shear]))
-    center = SIDE / 2 - 0.5
-    positions = np.indices((SIDE, SIDE)).reshape(2, -1) - center
+    center = np.reshape(shape, (2, 1)) / 2 - 0.5
+    positions = np.indices(shape).reshape(2, -1) - center
     # The digit is moved last, so each pixel is moved back first.
     points: Floats = linear @ (positions - np.reshape(shift, (2, 1))) + center
     return points[None].astype(np.float32)
@@ -89,6 +96,7 @@ def random_warps(
     shift: float = 0.5,
     elastic: float = 1,
     smoothness: float = 4,
+    shape: tuple[int, int] = (SIDE, SIDE),
 ) -> Floats:
     """Draw random warps: for each pixel of a deformed digit, the point of the original it shows.
 
@@ -116,17 +124,19 @@ def random_warps(
     smoothness : float
         The standard deviation of the Gaussian that blurs it, in pixels: the larger, the less
         neighboring strokes move apart. (σ in Simard et al.)
+    shape : (int, int)
+        The height and width of an image. Default: MNIST's.
 
     Returns
     -------
-    (number, 2, 784) array
+    (number, 2, height * width) array
         Rows, in ``[:, 0]``, and columns, in ``[:, 1]``, counted from the first pixel, in float32.
 
     Raises
     ------
     ValueError
-        If one of these is not a number or is negative, the scale is 1 or more, or the smoothness is
-        below 1.
+        If one of these is not a number or is negative, the scale is 1 or more, the smoothness is
+        below 1, or the shape is not that of an image.
     """
     check_count("number", number, lowest=0)
     check_number("rotation", rotation, at_least=0)
@@ -135,19 +145,21 @@ def random_warps(
     check_number("shift", shift, at_least=0)
     check_number("elastic", elastic, at_least=0)
     check_number("smoothness", smoothness, at_least=1)
+    check_shape(shape)
     check_rng(rng)
     rng = np.random.default_rng(rng)
     angle = np.radians(rng.uniform(-rotation, rotation, number))
     heights, widths = 1 / (1 + rng.uniform(-scale, scale, (2, number)))
     slant = rng.uniform(-shear, shear, number)
     shifts = rng.uniform(-shift, shift, (number, 2))
-    basis = _basis(smoothness)
+    height, width = map(int, shape)
+    basis = _basis(smoothness, height, width)
     coefficients = np.empty((number, 2, len(basis)), np.float32)
     coefficients[..., :2] = _linear_maps(angle, heights, widths, slant)
-    coefficients[..., 2] = shifts + SIDE / 2 - 0.5
+    coefficients[..., 2] = shifts + np.array([height, width]) / 2 - 0.5
     coefficients[..., 3:] = rng.standard_normal(coefficients[..., 3:].shape, np.float32)
     coefficients[..., 3:] *= elastic
-    return (coefficients.reshape(-1, len(basis)) @ basis).reshape(number, 2, SIDE**2)
+    return (coefficients.reshape(-1, len(basis)) @ basis).reshape(number, 2, height * width)
 
 
 def _linear_maps(angle: Floats, heights: Floats, widths: Floats, slant: Floats) -> Floats:
@@ -162,22 +174,27 @@ def _linear_maps(angle: Floats, heights: Floats, widths: Floats, slant: Floats) 
 
 
 @lru_cache
-def _basis(smoothness: float) -> Floats:
+def _basis(smoothness: float, height: int, width: int) -> Floats:
     """Tabulate what warps are sums of: row, column, 1, and a Gaussian bump at each grid point."""
-    positions = np.arange(SIDE) - SIDE / 2 + 0.5
     spacing = 0.75 * smoothness  # from which sums of bumps are still smooth
-    reach = np.ceil(SIDE / 2 / spacing)
-    grid = spacing * np.arange(-reach, reach + 1)
-    bumps = np.exp(-0.5 * ((grid[:, None] - positions) / smoothness) ** 2)
-    bumps /= np.sqrt((bumps**2).sum(axis=0))  # bumps of random heights then vary by 1 everywhere
-    row, column = np.meshgrid(positions, positions, indexing="ij")
-    affine = [row.ravel(), column.ravel(), np.ones(SIDE**2)]
-    basis = np.concatenate([affine, np.kron(bumps, bumps)]).astype(np.float32)
+
+    def bumps_at(positions: Floats) -> Floats:
+        reach = np.ceil(len(positions) / 2 / spacing)
+        grid = spacing * np.arange(-reach, reach + 1)
+        bumps: Floats = np.exp(-0.5 * ((grid[:, None] - positions) / smoothness) ** 2)
+        # Bumps of random heights then vary by 1 everywhere.
+        bumps /= np.sqrt((bumps**2).sum(axis=0))
+        return bumps
+
+    down, across = (np.arange(length) - length / 2 + 0.5 for length in (height, width))
+    row, column = np.meshgrid(down, across, indexing="ij")
+    affine = [row.ravel(), column.ravel(), np.ones(row.size)]
+    basis = np.concatenate([affine, np.kron(bumps_at(down), bumps_at(across))]).astype(np.float32)
     basis.flags.writeable = False
     return basis
 
 
-def warp(X: Floats, points: Floats) -> Floats:
+def warp(X: Floats, points: Floats, *, shape: tuple[int, int] | None = None) -> Floats:
     """Look up each digit at the points of its warp, by bilinear interpolation between pixels.
 
     There is no ink outside the frame. With its points fixed, a warp is a linear map of the pixels:
@@ -186,14 +203,16 @@ def warp(X: Floats, points: Floats) -> Floats:
 
     Parameters
     ----------
-    X : (N, 784) array
+    X : (N, pixels) array
         One digit per row, as floats.
-    points : (N, 2, 784) or (1, 2, 784) array
+    points : (N, 2, pixels) or (1, 2, pixels) array
         A warp for each digit, from `random_warps`, or one for all, such as from `affine_warp`.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
 
     Returns
     -------
-    (N, 784) array
+    (N, pixels) array
         New digits, in the type of ``X``.
 
     Raises
@@ -201,43 +220,58 @@ def warp(X: Floats, points: Floats) -> Floats:
     ValueError
         If a shape is wrong, ``X`` holds whole numbers, NaN or infinity, or a point is NaN.
     """
-    check_pixels(X, SIDE**2)
+    height, width = _check_images(X, shape)
     check_array("points", points)
-    digits, width = len(X), SIDE + 3
-    if points.shape[1:] != (2, SIDE**2) or len(points) not in (1, digits):
+    images, pixels = X.shape
+    if points.shape[1:] != (2, pixels) or len(points) not in (1, images):
         raise ValueError(
-            f"points must be a warp for each of {digits} digits, or one for all, shape ({digits}, "
-            f"2, {SIDE**2}), not {points.shape}; random_warps({digits}, rng=0) makes them"
+            f"points must be a warp for each of {images} images, or one for all, shape ({images}, "
+            f"2, {pixels}), not {points.shape}; random_warps({images}, rng=0, "
+            f"shape=({height}, {width})) makes them"
         )
     if points.dtype.kind not in "fiu":
         raise ValueError(f"points must hold numbers, not {points.dtype}; random_warps makes them")
     check_finite("X", X)
     if np.isnan(points).any():
         raise ValueError("points must be numbers, not NaN; look where they come from")
-    frame = np.zeros((digits, width, width), X.dtype)  # with the empty pixels around the digit
-    frame[:, 1:-2, 1:-2] = X.reshape(-1, SIDE, SIDE)
+    step = width + 3  # from one row of a frame to the next
+    area = (height + 3) * step
+    frame = np.zeros((images, height + 3, step), X.dtype)  # with the empty pixels around the image
+    frame[:, 1:-2, 1:-2] = X.reshape(-1, height, width)
     # Half precision would move the points by a hundredth of a pixel.
-    points = np.clip(points.astype(np.result_type(X, np.float32), copy=False) + 1, 0, SIDE + 1)
+    points = points.astype(np.result_type(X, np.float32), copy=False) + 1
+    for axis, length in enumerate((height, width)):
+        np.clip(points[:, axis], 0, length + 1, out=points[:, axis])
     corners = np.floor(points)
     down, right = (points - corners).swapaxes(0, 1)
     row, column = corners.astype(np.int32).swapaxes(0, 1)
-    first = np.arange(0, digits * width**2, width**2)[:, None] + row * width + column
-    a, b, c, d = (frame.ravel().take(first + step) for step in (0, 1, width, width + 1))
+    first = np.arange(0, images * area, area)[:, None] + row * step + column
+    a, b, c, d = (frame.ravel().take(first + offset) for offset in (0, 1, step, step + 1))
     top = a + right * (b - a)
     bottom = c + right * (d - c)
     warped: Floats = top + down * (bottom - top)
     return warped.astype(X.dtype, copy=False)
 
 
-def deform(X: Floats, rng: Rng, **strength: float) -> Floats:
+def deform(
+    X: Floats, rng: Rng, *, shape: tuple[int, int] | None = None, **strength: float
+) -> Floats:
     """Deform each digit by a warp of its own, as ``train(…, augment=deform)`` does.
 
-    ``strength`` is passed to `random_warps`: ``partial(deform, rotation=8)`` rotates less.
+    ``strength`` is passed to `random_warps`: ``partial(deform, rotation=8)`` rotates less. Images
+    that are not square need their height and width: ``partial(deform, shape=(12, 9))``.
 
     Raises
     ------
     TypeError, ValueError
         What `warp` and `random_warps` raise.
     """
-    check_pixels(X, SIDE**2)
-    return warp(X, random_warps(len(X), rng=rng, **strength))
+    shape = _check_images(X, shape)
+    return warp(X, random_warps(len(X), rng=rng, shape=shape, **strength), shape=shape)
+
+
+def _check_images(X: Floats, shape: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the height and the width of images, one per row."""
+    check_array("X", X)
+    check_pixels(X, X.shape[-1] if X.ndim else 0)
+    return image_shape("X", X.shape[1], shape)

@@ -35,7 +35,7 @@ const STYLE = `
   .mnist-canvas button:disabled { opacity: 0.5; cursor: default; }
   .mnist-canvas output { display: block; min-height: 1.3em; margin-bottom: 8px; font-weight: 600; }
   .mnist-canvas .bars {
-    display: grid; grid-template-columns: 1ch 160px 5ch; gap: 5px 8px; align-items: center;
+    display: grid; grid-template-columns: max-content 160px 5ch; gap: 5px 8px; align-items: center;
     font-variant-numeric: tabular-nums;
   }
   .mnist-canvas .bar { height: 16px; background: color-mix(in srgb, currentColor 12%, transparent); }
@@ -122,6 +122,7 @@ function render({ model, el }) {
 
   function showAnswer() {
     const probabilities = model.get("probabilities");
+    const names = model.get("names");
     const best = probabilities.indexOf(Math.max(...probabilities));
     // Cells may keep the kernel busy for a long time: say so while an answer is pending.
     const waiting = model.get("changes") !== model.get("changes_read");
@@ -129,14 +130,15 @@ function render({ model, el }) {
     answer.textContent = !waiting ? model.get("message") : empty ? "Nothing drawn yet" : "Reading …";
     bars.setAttribute(
       "aria-label",
-      ["Probabilities:", ...probabilities.map((p, digit) => `${digit}: ${percent(p)}`)].join(" "),
+      ["Probabilities:", ...probabilities.map((p, i) => `${names[i]}: ${percent(p)}`)].join(" "),
     );
-    bars.innerHTML = Array.from({ length: 10 }, (_, digit) => {
-      const p = probabilities[digit] ?? 0;
-      return `<span>${digit}</span>
-        <div class="bar"><div class="${digit === best ? "best" : ""}" style="width: ${100 * p}%"></div></div>
+    bars.innerHTML = names.map((_, i) => {
+      const p = probabilities[i] ?? 0;
+      return `<span class="name"></span>
+        <div class="bar"><div class="${i === best ? "best" : ""}" style="width: ${100 * p}%"></div></div>
         <span>${p >= 0.005 ? percent(p) : ""}</span>`;
     }).join("");
+    bars.querySelectorAll(".name").forEach((span, i) => { span.textContent = names[i]; });
   }
 
   function positionOf(event) {

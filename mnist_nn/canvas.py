@@ -1,6 +1,7 @@
 """A notebook widget: draw a digit, and see what the network reads after every stroke."""
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import traitlets
 from IPython import get_ipython
 from PIL import Image, ImageDraw
 
-from mnist_nn.checks import check_network
+from mnist_nn.checks import Floats, check_network, name_classes
 from mnist_nn.data import SIDE
 from mnist_nn.inference import Prediction, png, read_digit
 from mnist_nn.network import Network
@@ -82,8 +83,10 @@ class DigitCanvas(anywidget.AnyWidget):
     Parameters
     ----------
     network : Network, optional
-        The network that reads the digit. Default: ``models/record.npz``, the most accurate in the
-        repository.
+        The network that reads the digit, of images in MNIST's form, 28 × 28 pixels. Default:
+        ``models/record.npz``, the most accurate in the repository.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on: letters, say. Default: its number.
 
     Attributes
     ----------
@@ -98,19 +101,23 @@ class DigitCanvas(anywidget.AnyWidget):
     strokes = Strokes().tag(sync=True)
     seen = traitlets.Bytes().tag(sync=True)
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     message = traitlets.Unicode("Nothing drawn yet").tag(sync=True)
     # How many times the browser has changed the strokes, and how many of these changes have been
     # read. While the two differ, the browser shows that it is waiting for an answer.
     changes = traitlets.Int(0).tag(sync=True)
     changes_read = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, network: Network | None = None) -> None:
+    def __init__(
+        self, network: Network | None = None, *, class_names: Sequence[str] | None = None
+    ) -> None:
         if network is None:
             network = load_model(RECORD)
         check_network(network, SIDE**2)
-        self._network = network
+        _, names = name_classes(class_names, network.neuron_layers[-1])
+        self._network, self._class_names = network, class_names
         self.prediction: Prediction | None = None
-        super().__init__()
+        super().__init__(names=names)
         # JupyterLab sends strokes to a kernel thread that is free while cells run. ipykernel 7.4
         # would pass them on to the thread that last sent to the browser: the one that runs cells.
         self.comm._reply_subshell_for = None
@@ -129,8 +136,9 @@ class DigitCanvas(anywidget.AnyWidget):
                 message = "That is not a digit: clear it and draw another"
             else:
                 seen = np.round(255 * digit).astype(np.uint8).tobytes()
-                self.prediction = read_digit(self._network, digit.reshape(1, -1))
-                message = f"The network reads a {self.prediction.digit}"
+                self.prediction = self._ask(digit)
+                article = "a " if self._class_names is None else ""
+                message = f"The network reads {article}{self.names[self.prediction.digit]}"
         with self.hold_sync():  # everything in one message
             self.seen = seen
             self.probabilities = (
@@ -138,6 +146,10 @@ class DigitCanvas(anywidget.AnyWidget):
             )
             self.message = message
             self.changes_read = self.changes
+
+    def _ask(self, digit: Floats) -> Prediction:
+        x = digit.reshape(1, -1)
+        return read_digit(self._network, x, class_names=self._class_names)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take what the browser sends; strokes that are refused leave the last drawing there."""
@@ -161,9 +173,14 @@ class DigitCanvas(anywidget.AnyWidget):
         if request.get("content", {}).get("allow_stdin"):
             return super()._repr_mimebundle_(**kwargs)
         drawing = _drawing(self.strokes or _SAMPLE)
-        x = prepare_digit(drawing).reshape(1, -1)
-        prediction = read_digit(self._network, x)
-        page = plot_prediction(x[0], prediction.probabilities, picture=read_picture(drawing))
+        digit = prepare_digit(drawing)
+        prediction = self._ask(digit)
+        page = plot_prediction(
+            digit.ravel(),
+            prediction.probabilities,
+            picture=read_picture(drawing),
+            class_names=self._class_names,
+        )
         picture = base64.b64encode(png(page)).decode()
         metadata = {"image/png": {"width": page.width // 2}}
         return {"image/png": picture, "text/plain": repr(prediction)}, metadata

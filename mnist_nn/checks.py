@@ -209,15 +209,12 @@ def check_numbers(
 ) -> None:
     """Raise unless ``value`` is an array of finite numbers, of this shape and within the bounds.
 
-    In the shape a word stands for a length of at least 1, the same word for the same length, and
-    "side * side" for the square of a whole number.
+    In the shape a word stands for a length of at least 1, the same word for the same length.
     """
     check_array(name, value)
     lengths = dict(zip(shape, value.shape, strict=False))
-    if (
-        value.shape != tuple(lengths.get(length) for length in shape)
-        or any(length != n if isinstance(length, int) else n < 1 for length, n in lengths.items())
-        or math.isqrt(n := lengths.get("side * side", 1)) ** 2 != n
+    if value.shape != tuple(lengths.get(length) for length in shape) or any(
+        length != n if isinstance(length, int) else n < 1 for length, n in lengths.items()
     ):
         expected = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
         raise ValueError(
@@ -278,13 +275,79 @@ def check_mapping(name: str, value: Any) -> None:
         )
 
 
+def check_shape(shape: Any) -> None:
+    """Raise ValueError unless it is the height and the width of an image, in pixels."""
+    if not is_list(shape) or len(shape) != 2:
+        raise ValueError(
+            f"shape must be two whole numbers, not {reprlib.repr(shape)}; pass the height and the "
+            "width of an image, such as (28, 28)"
+        )
+    for length in shape:
+        check_count("each length in shape", length)
+
+
+def image_shape(name: str, pixels: int, shape: Any) -> tuple[int, int]:
+    """Return the height and the width of an image: the shape that was passed, or else a square.
+
+    Raises
+    ------
+    ValueError
+        If so many pixels do not have that shape.
+    """
+    if shape is None:
+        side = math.isqrt(pixels)
+        if side == 0 or side**2 != pixels:
+            raise ValueError(
+                f"{name} must hold square images unless their shape is passed, and {pixels} pixels "
+                "are not a square; pass shape=(height, width)"
+            )
+        return side, side
+    check_shape(shape)
+    height, width = map(int, shape)
+    if height * width != pixels:
+        raise ValueError(
+            f"shape must be the height and width of the {pixels} pixels of an image in {name}, not "
+            f"{height} by {width}; look how the images are stored"
+        )
+    return height, width
+
+
+def name_classes(class_names: Any, classes: int | None = None) -> tuple[str, list[str]]:
+    """Return what a class is called, and the names of all of them.
+
+    Without names, they are their numbers; and if there are ten, as in MNIST, they are digits.
+
+    Raises
+    ------
+    ValueError
+        If there is not one name for each class.
+    """
+    if class_names is None:
+        numbers = [str(number) for number in range(classes or 0)]
+        return "digit" if classes == 10 else "class", numbers
+    count = len(class_names) if is_list(class_names) else 0
+    if isinstance(class_names, str) or not count or (classes is not None and count != classes):
+        texts = "a text" if classes is None else f"{classes} texts, one"
+        raise ValueError(
+            f"class_names must be a list with {texts} for each class, not "
+            f"{reprlib.repr(class_names)}; name them in the order of their numbers, from 0 on"
+        )
+    for name in class_names:
+        if not isinstance(name, str) or not name.isprintable() or not name.strip():
+            raise ValueError(
+                "class_names must be texts that can be written in one line, not "
+                f"{reprlib.repr(name)}; choose another"
+            )
+    return "class", [str(name) for name in class_names]
+
+
 def check_pixels(X: Any, n_in: int, name: str = "X") -> None:
     """Raise unless ``X`` is an array with ``n_in`` floats per row."""
     check_array(name, X)
     if X.ndim != 2 or X.shape[1] != n_in:
         raise ValueError(
-            f"{name} must have one digit per row, shape (N, {n_in}), not {X.shape}; reshape a "
-            f"single digit with {name}.reshape(1, -1), turn columns into rows with {name}.T"
+            f"{name} must have one image per row, shape (N, {n_in}), not {X.shape}; reshape a "
+            f"single image with {name}.reshape(1, -1), turn columns into rows with {name}.T"
         )
     check_fractions(name, X)
 
@@ -298,26 +361,32 @@ def check_fractions(name: str, value: Array) -> None:
         )
 
 
-def check_labels(Y: Any, rows: int | None, classes: int, name: str = "Y") -> None:
-    """Raise unless ``Y`` holds one label from 0 to ``classes - 1`` for each of the rows."""
+def check_labels(Y: Any, rows: int | None, classes: int | None, name: str = "Y") -> None:
+    """Raise unless ``Y`` holds one label from 0 to ``classes - 1`` for each of the rows.
+
+    With None, any number of rows or of classes is right.
+    """
     check_array(name, Y)
     rows = Y.size if rows is None else rows
     if Y.shape != (rows,) or Y.dtype.kind not in "iu":
         raise ValueError(
-            f"{name} must have one integer label for each of {rows} digits, shape ({rows},), not "
+            f"{name} must have one integer label for each of {rows} images, shape ({rows},), not "
             f"{Y.dtype} of shape {Y.shape}; turn one-hot rows into labels with argmax(axis=1)"
         )
     if rows == 0:
         raise ValueError(f"{name} must hold at least one label, and is empty; check the data")
-    if not 0 <= Y.min() <= Y.max() < classes:
+    if not 0 <= Y.min() <= Y.max() < (math.inf if classes is None else classes):
+        bounds = (
+            "from 0 on" if classes is None else f"from 0 to {classes - 1}, for {classes} classes"
+        )
         raise ValueError(
-            f"{name} must hold labels from 0 to {classes - 1}, one for each output of the network, "
-            f"not {Y.min()} to {Y.max()}; number the classes from 0 or make the last layer wider"
+            f"{name} must hold labels {bounds}, not {Y.min()} to {Y.max()}; number the classes "
+            "from 0, or allow for more, in the last layer of the network, classes or class_names"
         )
 
 
 def check_probabilities(probabilities: Any, Y: Any, *, name: str = "probabilities") -> None:
-    """Raise unless there is one row of probabilities, and one label, for each digit."""
+    """Raise unless there is one row of probabilities, and one label, for each image."""
     is_array = isinstance(probabilities, np.ndarray)
     if not is_array or probabilities.ndim != 2 or not probabilities.shape[1]:
         came = getattr(probabilities, "shape", type(probabilities).__name__)
@@ -414,14 +483,14 @@ def check_activations(network: Any, activations: Any, Y: Any) -> None:
     if came != [(len(Y), n) for n in widths]:
         raise ValueError(
             f"activations must have a row for each of {len(Y)} labels and {widths} columns, not "
-            f"shapes {came}; pass all that forward_prop(network, X) returns for the same digits"
+            f"shapes {came}; pass all that forward_prop(network, X) returns for the same images"
         )
     for layer, A in enumerate(activations):
         check_numbers(f"activations[{layer}]", A, ("N", "neurons"), kinds="f")
 
 
 def check_digits(network: Any, X: Any, Y: Any, *, names: tuple[str, str] = ("X", "Y")) -> None:
-    """Raise unless the network is sound, and ``X`` and ``Y`` are digits and labels that fit it."""
+    """Raise unless the network is sound, and ``X`` and ``Y`` are images and labels that fit it."""
     check_network(network)
     check_pixels(X, len(network.w[0]), names[0])
     check_labels(Y, len(X), len(network.b[-1]), names[1])
@@ -462,7 +531,7 @@ def check_network(network: Any, pixels: int | None = None) -> None:
     if pixels is not None and widths[0] != pixels:
         raise ValueError(
             f"network must take {pixels} pixels, not {widths[0]}; pass one that was trained on "
-            "digits of that size"
+            "images of that size"
         )
 
 

@@ -1,7 +1,7 @@
 """Read MNIST from disk, verify that it is MNIST, and split it into batches.
 
 The digits may be stored as the four original IDX files, as two CSV files or as one npz archive; all
-three give equal arrays.
+three give equal arrays. Other images in these formats are read if you ask for it.
 """
 
 import codecs
@@ -24,6 +24,7 @@ from mnist_nn.checks import (
     check_flag,
     check_labels,
     check_path,
+    check_pixels,
     check_rng,
     requires,
 )
@@ -70,8 +71,10 @@ DIGESTS = {
 }
 """The `digest` of each array of MNIST: the SHA-256 of the published file without its header."""
 
-# The most that a file may hold: in float32, two such sets of images take 0.9 GB.
-_MOST_BYTES, _MOST_LABELS, _MOST_CSV_BYTES = 90_000_000, 2**22, 110_000_000
+# The most that a file may hold: in float32, two such sets of images take 1 GB. MNIST has 47 MB, and
+# 110 MB as CSV; the letters of EMNIST have 98.
+_MOST_BYTES, _MOST_LABELS, _MOST_CSV_BYTES = 2**27, 2**22, 250_000_000
+_MOST_ROW_BYTES = 2**18  # of a CSV file's first row: room for the names of 128 × 128 pixels
 
 _IDX_NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -80,11 +83,14 @@ _IDX_NAMES = {
 
 
 class DataError(ValueError):
-    """The files are not the expected digits; the message names the file and says what to do."""
+    """The files are not what was expected; the message names the file and says what to do."""
 
 
 class MNIST(NamedTuple):
     """Handwritten digits, in the order of the published files.
+
+    Data of your own, in arrays like these, can take their place: ``MNIST(train_X, train_Y, test_X,
+    test_Y)``, with any number of pixels, and labels that number the classes from 0.
 
     Attributes
     ----------
@@ -102,7 +108,7 @@ class MNIST(NamedTuple):
     test_Y: Labels
 
     def __repr__(self) -> str:
-        return f"MNIST({len(self.train_X):,} training and {len(self.test_X):,} test digits)"
+        return f"MNIST({len(self.train_X):,} training and {len(self.test_X):,} test images)"
 
 
 def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MNIST:
@@ -112,12 +118,13 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
     ----------
     data_dir : path, optional
         The folder with the files: the four IDX files (``train-images-idx3-ubyte`` and so on, plain
-        or ``.gz``), else ``mnist_train.csv`` and ``mnist_test.csv`` (the label, then 784 pixels,
+        or ``.gz``), else ``mnist_train.csv`` and ``mnist_test.csv`` (the label, then the pixels,
         with or without a header row), else ``mnist.npz`` in Keras's format. Default: the digits
         that come with the package.
     verify : bool
         Whether to check by SHA-256 that the digits are MNIST. With False, any other dataset in
-        these formats can be read, of up to 90 MB per file (CSV: 110 MB, and MNIST has 109.6).
+        these formats can be read, such as Fashion-MNIST: gray images of any size, with bytes as
+        pixels, labels from 0 to 255, and up to 134 MB per file (CSV: 250 MB).
 
     Raises
     ------
@@ -171,7 +178,7 @@ def load_split(
             f"{sources[0]} has {len(X)} images and {sources[1].name} has {len(Y)} labels, where at "
             "least one image and a label for each were expected; take both from the same dataset"
         )
-    X, Y = _as_bytes(X, 255, "pixel", sources[0]), _as_bytes(Y, 9, "label", sources[1])
+    X, Y = _as_bytes(X, "pixel", sources[0]), _as_bytes(Y, "label", sources[1])
     X = X.reshape(len(X), -1)
     if verify:
         for name, array, source in zip("XY", (X, Y), sources, strict=True):
@@ -218,20 +225,20 @@ def one_hot(Y: Labels, classes: int = 10) -> Pixels:
 def split_validation(
     X: Pixels, Y: Labels, size: int, *, rng: Rng
 ) -> tuple[tuple[Pixels, Labels], tuple[Pixels, Labels]]:
-    """Set random digits aside for validation, so that the test set stays untouched.
+    """Set random images aside for validation, so that the test set stays untouched.
 
     Parameters
     ----------
     X, Y : (N, pixels) and (N,) arrays
     size : int
-        How many digits to set aside.
+        How many images to set aside.
     rng : numpy.random.Generator or int
         The random number generator, or a seed for one.
 
     Returns
     -------
     (train_X, train_Y), (validation_X, validation_Y)
-        Copies, with ``N - size`` and ``size`` digits.
+        Copies, with ``N - size`` and ``size`` images.
 
     Raises
     ------
@@ -257,7 +264,7 @@ def batches(digits: int, batch_size: int, *, rng: Rng) -> Iterator[NDArray[np.in
     """Yield every row number once, in random order, ``batch_size`` at a time.
 
     ``X[rows], Y[rows]`` is then a batch. The last one is smaller if ``batch_size`` does not divide
-    ``digits``, the number of digits.
+    ``digits``, the number of images.
 
     Raises
     ------
@@ -269,12 +276,26 @@ def batches(digits: int, batch_size: int, *, rng: Rng) -> Iterator[NDArray[np.in
         yield order[start : start + batch_size]
 
 
+def check_data(data: Any) -> None:
+    """Raise unless it is an MNIST, of images and labels that belong together."""
+    if not isinstance(data, MNIST):
+        raise TypeError(
+            f"data must be an MNIST, not {type(data).__name__}; load_mnist returns one, and "
+            "MNIST(train_X, train_Y, test_X, test_Y) makes one"
+        )
+    check_array("data.train_X", data.train_X)
+    pixels = data.train_X.shape[-1] if data.train_X.ndim else 0
+    for name, X, Y in (("train", *data[:2]), ("test", *data[2:])):
+        check_pixels(X, pixels, f"data.{name}_X")
+        check_labels(Y, len(X), None, f"data.{name}_Y")
+
+
 def _check_pairs(X: Pixels, Y: Labels) -> None:
     check_array("X", X)
     check_array("Y", Y)
     if X.ndim == 0 or len(X) < 2:
         raise ValueError(
-            f"X must hold at least two digits, one per row, not the shape {X.shape}; pass them all"
+            f"X must hold at least two images, one per row, not the shape {X.shape}; pass them all"
         )
     for name, array in (("X", X), ("Y", Y)):
         if array.dtype.kind not in "fiub":
@@ -284,7 +305,7 @@ def _check_pairs(X: Pixels, Y: Labels) -> None:
     if Y.shape[:1] != X.shape[:1]:
         raise ValueError(
             f"Y must have one label for each image, not {len(Y) if Y.ndim else Y} for {len(X)}; "
-            "take X and Y from the same digits"
+            "take X and Y from the same set"
         )
 
 
@@ -350,41 +371,45 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             offset, cells = 0, []
-            for line in file.read(2**16).splitlines(keepends=True):
+            for line in file.read(_MOST_ROW_BYTES).splitlines(keepends=True):
                 offset += len(line)
                 cells = [cell.strip(b' "\r\n') for cell in line.split(b",")]
                 if line.removeprefix(codecs.BOM_UTF8).strip():
                     break
-            if len(cells) != 785 or size > _MOST_CSV_BYTES:
+            pixels = len(cells) - 1
+            if pixels < 1 or offset >= _MOST_ROW_BYTES or size > _MOST_CSV_BYTES:
                 raise DataError(
-                    f"{path} should have 785 columns, a label and 784 pixels, and at most "
-                    f"{_MOST_CSV_BYTES:,} bytes, but has {len(cells)} or more, and {size:,}; "
+                    f"{path} should have a label and the pixels of an image in each row, and at "
+                    f"most {_MOST_CSV_BYTES:,} bytes, but has {len(cells)} columns and {size:,}; "
                     "download it again"
                 )
             # The first row may be a header: names, or the numbers by which pandas names columns.
             named = not any(cell.isdigit() for cell in cells)
-            numbered = cells[1:] in ([b"%d" % i for i in range(n, n + 784)] for n in (0, 1))
+            numbered = cells[1:] in ([b"%d" % i for i in range(n, n + pixels)] for n in (0, 1))
+            numbered = numbered and (cells[0] == b"0" or not cells[0].isdigit())
             file.seek(offset if named or numbered else 0)
             # No value may be missing, and checking for missing values would take twice as long.
             read = partial(pd.read_csv, header=None, dtype=np.int64, na_filter=False)
-            with np.errstate(invalid="raise"), read(file, chunksize=2**13) as chunks:  # infinity
+            rows = 2**23 // len(cells) + 1  # 64 MB at a time
+            with np.errstate(invalid="raise"), read(file, chunksize=rows) as chunks:  # infinity
                 table = np.concatenate([_narrowed(chunk.to_numpy()) for chunk in chunks])
     except (UnreadableError, pd.errors.ParserError) as error:
         # What a parser says of the form is safe to quote. The cells may be anything.
         raise DataError(
-            f"{path} should have a label and 784 pixels in each row, but {error}; download it again"
+            f"{path} should have a label and the same number of pixels in each row, but {error}; "
+            "download it again"
         ) from error
     except (FloatingPointError, OSError, OverflowError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
             f"{path} should have whole numbers from 0 to 255 in each cell, but has something else; "
-            "download it again"
+            "download it again, or convert it"
         ) from None
-    if table.shape[1] != 785:
+    if table.shape[1] != len(cells):
         raise DataError(
-            f"{path} should have 785 columns, a label and 784 pixels, but has {table.shape[1]}; "
-            "download it again"
+            f"{path} should have as many columns everywhere as in its first row, {len(cells)}, but "
+            f"has {table.shape[1]}; download it again"
         )
     return table[:, 1:], table[:, 0]
 
@@ -408,19 +433,19 @@ def _read_npz(path: Path, split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
         ) from error
     if X.ndim not in (2, 3) or Y.ndim != 1:
         raise DataError(
-            f"{path} should have images of shape (N, 28, 28) and labels of shape (N,), but has "
-            f"{X.shape} and {Y.shape}; download it again"
+            f"{path} should have images of shape (N, height, width) and labels of shape (N,), but "
+            f"has {X.shape} and {Y.shape}; download it again, or convert it"
         )
     return X, Y
 
 
-def _as_bytes(values: NDArray[Any], highest: int, kind: str, path: Path) -> Bytes:
-    if values.dtype.kind not in "iu" or not 0 <= values.min() <= values.max() <= highest:
+def _as_bytes(values: NDArray[Any], kind: str, path: Path) -> Bytes:
+    if values.dtype.kind not in "iu" or not 0 <= values.min() <= values.max() <= 255:
         actual = values.dtype
         if actual.kind in "iu":
             actual = values.min() if values.min() < 0 else values.max()
         raise DataError(
-            f"{path} should have whole numbers from 0 to {highest} for each {kind} but has "
-            f"{actual}; download it again"
+            f"{path} should have whole numbers from 0 to 255 for each {kind} but has {actual}; "
+            "download it again, or convert it"
         )
     return values.astype(np.uint8, order="C", copy=False)

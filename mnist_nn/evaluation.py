@@ -1,4 +1,4 @@
-"""Evaluate a network: its predictions, its accuracy, and which digits it confuses."""
+"""Evaluate a network: its predictions, its accuracy, and which classes it confuses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from mnist_nn.checks import (
     check_labels,
     check_numbers,
     check_probabilities,
+    name_classes,
     requires,
 )
 from mnist_nn.compute import map_slices
@@ -48,11 +49,11 @@ class Calibration(NamedTuple):
     Attributes
     ----------
     bins : pandas.DataFrame
-        One row per interval of the predicted digit's probability, empty intervals left out:
+        One row per interval of the predicted class's probability, empty intervals left out:
         ``confidence``, the mean of that probability; ``accuracy``, the fraction predicted
-        correctly; ``digits``, how many there are.
+        correctly; ``count``, how many images there are.
     error : float
-        The expected calibration error: the mean over the digits of the distance between the
+        The expected calibration error: the mean over the images of the distance between the
         confidence and the accuracy of their interval.
     """
 
@@ -62,7 +63,7 @@ class Calibration(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """How well a network reads labeled digits.
+    """How well a network reads labeled images.
 
     Attributes
     ----------
@@ -71,9 +72,9 @@ class Evaluation:
     loss : float
         The mean cross-entropy, in nats.
     predictions : (N,) integer array
-        The most probable digit of each image.
-    probabilities : (N, 10) array
-        The probability of each digit in each image.
+        The most probable class of each image.
+    probabilities : (N, classes) array
+        The probability of each class for each image.
     """
 
     accuracy: float
@@ -87,7 +88,7 @@ class Evaluation:
 
 @requires(check_fit)
 def make_predictions(network: Network, X: Floats) -> Integers:
-    """Predict the most probable digit of each row of ``X``: ``(N, 784)`` to ``(N,)``.
+    """Predict the most probable class of each row of ``X``: ``(N, n_in)`` to ``(N,)``.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def make_predictions(network: Network, X: Floats) -> Integers:
 
 @requires(check_fit)
 def predict_proba(network: Network, X: Floats) -> Floats:
-    """Compute the probability of each digit for each row of ``X``: ``(N, 784)`` to ``(N, 10)``.
+    """Compute the probability of each class for each row: ``(N, n_in)`` to ``(N, classes)``.
 
     The last activations of `forward_prop`, without the memory that the others would take.
 
@@ -143,7 +144,7 @@ def get_accuracy(predictions: Integers, Y: Integers) -> float:
     if predictions.shape != Y.shape or predictions.ndim != 1 or len(Y) == 0:
         raise ValueError(
             "predictions and Y must be two arrays of one shape (N,), not "
-            f"{predictions.shape} and {Y.shape}; make both from the same digits"
+            f"{predictions.shape} and {Y.shape}; make both from the same images"
         )
     for name, labels in (("predictions", predictions), ("Y", Y)):
         if labels.dtype.kind not in "iu":
@@ -160,14 +161,14 @@ def predict(
     b: list[Floats],
     activation: Activation = "sigmoid",
 ) -> Evaluation:
-    """Evaluate a network, given as its weights and biases, on labeled digits.
+    """Evaluate a network, given as its weights and biases, on labeled images.
 
     With a `Network` this is ``predict(test_X, test_Y, *network)``.
 
     Parameters
     ----------
     test_X, test_Y : (N, n_in) and (N,) arrays
-        Digits, one per row, and their labels.
+        Images, one per row, and their labels.
     w, b : lists of arrays
         The ``(n_in, n_out)`` weights and ``(n_out,)`` biases of each layer.
     activation : {"relu", "sigmoid"}
@@ -176,7 +177,7 @@ def predict(
     Raises
     ------
     ValueError
-        If the digits, the labels and the layers do not fit each other.
+        If the images, the labels and the layers do not fit each other.
     """
     network = Network(w, b, activation)
     check_digits(network, test_X, test_Y, names=("test_X", "test_Y"))
@@ -187,7 +188,7 @@ def predict(
 
 
 def confusion_matrix(predictions: Integers, Y: Integers, classes: int = 10) -> Integers:
-    """Count how often each digit (row) is read as each digit (column): ``(classes, classes)``.
+    """Count how often each class (row) is read as each class (column): ``(classes, classes)``.
 
     Raises
     ------
@@ -202,28 +203,34 @@ def confusion_matrix(predictions: Integers, Y: Integers, classes: int = 10) -> I
     return confusion
 
 
-def precision_and_recall(confusion: Integers) -> "pd.DataFrame":
-    """Score each digit from a confusion matrix.
+def precision_and_recall(
+    confusion: Integers, *, class_names: Sequence[str] | None = None
+) -> "pd.DataFrame":
+    """Score each class from a confusion matrix.
 
     Parameters
     ----------
     confusion : (classes, classes) array
         What `confusion_matrix` returned.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on. Default: its number.
 
     Returns
     -------
     pandas.DataFrame
-        One row per ``digit`` (the index): ``precision``, the fraction of the images read as this
-        digit that show it; ``recall``, the fraction of the images of this digit that were read as
-        it; ``f1``, the harmonic mean of the two; ``count``, how many images show it. A score that
-        would be 0 / 0 is NaN.
+        One row per class (the index, ``digit`` if there are ten without names): ``precision``, the
+        fraction of the images read as this class that show it; ``recall``, the fraction of the
+        images of this class that were read as it; ``f1``, the harmonic mean of the two; ``count``,
+        how many images show it. A score that would be 0 / 0 is NaN.
 
     Raises
     ------
     TypeError, ValueError
-        If it is not a square array of numbers, none of them negative.
+        If it is not a square array of numbers, none of them negative, or there is not one name for
+        each class.
     """
     check_numbers("confusion", confusion, ("classes", "classes"), lowest=0)
+    kind, names = name_classes(class_names, len(confusion))
     import pandas as pd
 
     right, read, count = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
@@ -234,12 +241,13 @@ def precision_and_recall(confusion: Integers) -> "pd.DataFrame":
             "f1": 2 * right / (read + count),
             "count": count,
         }
-    return pd.DataFrame(table, index=pd.RangeIndex(len(confusion), name="digit"))
+    numbers = pd.RangeIndex(len(confusion), name=kind)
+    return pd.DataFrame(table, numbers if class_names is None else pd.Index(names, name=kind))
 
 
 @requires(check_probabilities)
 def confident_mistakes(probabilities: Floats, Y: Integers) -> Integers:
-    """Find the misread digits, the most confidently misread first: indices into ``Y``."""
+    """Find the misread images, the most confidently misread first: indices into ``Y``."""
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != Y)
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
 
@@ -274,9 +282,9 @@ def calibration(probabilities: Floats, Y: Integers, bins: int = 10) -> Calibrati
         }
     )
     groups = answers.groupby((answers["confidence"] * bins).clip(upper=bins - 0.5) // 1)
-    table = groups.mean().assign(digits=groups.size()).reset_index(drop=True)
+    table = groups.mean().assign(count=groups.size()).reset_index(drop=True)
     distances = (table["confidence"] - table["accuracy"]).abs()
-    return Calibration(table, float(np.average(distances, weights=table["digits"])))
+    return Calibration(table, float(np.average(distances, weights=table["count"])))
 
 
 def principal_components(A: Floats, components: int = 2) -> Floats:
@@ -295,7 +303,7 @@ def principal_components(A: Floats, components: int = 2) -> Floats:
     if min(A.shape) < components:
         raise ValueError(
             f"A must have at least {components} rows and columns, not the shape {A.shape}; "
-            "pass the activations of a layer, one digit per row, or ask for fewer components"
+            "pass the activations of a layer, one image per row, or ask for fewer components"
         )
     A = A.astype(np.float32 if A.dtype == np.float32 else np.float64, copy=False)
     centered = A - A.mean(axis=0)

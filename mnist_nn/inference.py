@@ -2,14 +2,21 @@
 
 import io
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
-from mnist_nn.checks import Floats, check_choice, check_labels, check_network
-from mnist_nn.data import SIDE, Labels, Pixels, Split, load_split
+from mnist_nn.checks import (
+    Floats,
+    check_choice,
+    check_labels,
+    check_network,
+    image_shape,
+    name_classes,
+)
+from mnist_nn.data import MNIST, SIDE, Labels, Pixels, Split, check_data, load_split
 from mnist_nn.evaluation import predict_proba
 from mnist_nn.network import Network
 from mnist_nn.plots import plot_prediction
@@ -27,26 +34,39 @@ __all__ = [
 ]
 
 
-class Prediction(NamedTuple):
+class _Answer(NamedTuple):
+    digit: int
+    label: int | None
+    probabilities: Floats
+
+
+class Prediction(_Answer):
     """What a network reads in one image.
 
     Attributes
     ----------
     digit : int
-        The most probable digit.
+        The most probable digit; of other data, the number of the most probable class.
     label : int or None
-        The true digit, if it is known.
-    probabilities : (10,) array
-        The probability of each digit.
+        The true one, if it is known.
+    probabilities : (classes,) array
+        The probability of each.
+    class_names : sequence of str or None
+        What the classes are called, to show them by. It is no item of the tuple, which has three.
     """
 
-    digit: int
-    label: int | None
-    probabilities: Floats
+    class_names: Sequence[str] | None = None
 
     def __repr__(self) -> str:
-        percent = " ".join(f"{p:.1%}" for p in self.probabilities)
-        return f"Prediction(digit={self.digit}, label={self.label}, probabilities={percent})"
+        if self.class_names is None:
+            percent = " ".join(f"{p:.1%}" for p in self.probabilities)
+            return f"Prediction(digit={self.digit}, label={self.label}, probabilities={percent})"
+        names = self.class_names
+        label = None if self.label is None else names[self.label]
+        percent = ", ".join(
+            f"{name} {p:.1%}" for name, p in zip(names, self.probabilities, strict=True)
+        )
+        return f"Prediction({names[self.digit]}, label={label}, probabilities={percent})"
 
     # A tuple would compare the arrays element by element, and find no single answer.
     def __eq__(self, other: object) -> bool:
@@ -61,7 +81,13 @@ class Prediction(NamedTuple):
 
 
 def predict_index(
-    index: int, network: Network | None = None, *, split: Split = "test"
+    index: int,
+    network: Network | None = None,
+    *,
+    split: Split = "test",
+    data: MNIST | None = None,
+    shape: tuple[int, int] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Prediction:
     """Predict one digit of MNIST, and in a notebook show it with the ten probabilities.
 
@@ -73,15 +99,21 @@ def predict_index(
         The network to ask. Default: `NUMBER_RECOGNITION`, the one of notebook 03.
     split : {"test", "train"}
         Whether the index counts the 10,000 test digits or the 60,000 training digits.
+    data : MNIST, optional
+        The data to take the image from, if it is your own, with a network that was trained on it.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on. Default: its number.
 
     Raises
     ------
     TypeError
-        If the index is not a whole number.
+        If the index is not a whole number, or the data is not an MNIST.
     IndexError
         If no digit has that index.
     ValueError
-        If there is no such split.
+        If there is no such split, or the network, the shape or the names do not fit the data.
     """
     check_choice("split", split, get_args(Split))
     try:
@@ -90,23 +122,44 @@ def predict_index(
         position = None
     if position is None:
         raise TypeError(f"index must be a whole number, not {index!r}; try predict_index(42)")
-    X, Y = _digits(split)
+    if data is None:
+        X, Y = _digits(split)
+    else:
+        check_data(data)
+        X, Y = (data.test_X, data.test_Y) if split == "test" else (data.train_X, data.train_Y)
     if not 0 <= position < len(X):
         raise IndexError(
-            f"the {split} digits are numbered 0 to {len(X) - 1}, and {position} is not among them; "
+            f"the {split} images are numbered 0 to {len(X) - 1}, and {position} is not among them; "
             "choose an index in that range"
+        )
+    if network is None and data is not None:
+        raise ValueError(
+            "network must be one that was trained on this data, not None; pass what train returned"
         )
     if network is None:
         network = load_model(NUMBER_RECOGNITION)
-    check_network(network, SIDE**2)
+    check_network(network, X.shape[1])
+    shape = image_shape("data", X.shape[1], shape)
+    name_classes(class_names, network.neuron_layers[-1])
     x, y = X[position : position + 1], Y[position : position + 1]
     check_labels(y, 1, network.neuron_layers[-1])
-    prediction = read_digit(network, x, int(Y[position]))
-    _show(partial(plot_prediction, X[position], prediction.probabilities, prediction.label))
+    prediction = read_digit(network, x, int(Y[position]), class_names)
+    _show(
+        partial(
+            plot_prediction,
+            X[position],
+            prediction.probabilities,
+            prediction.label,
+            shape=shape,
+            class_names=class_names,
+        )
+    )
     return prediction
 
 
-def predict_image(image: Picture, network: Network | None = None) -> Prediction:
+def predict_image(
+    image: Picture, network: Network | None = None, *, class_names: Sequence[str] | None = None
+) -> Prediction:
     """Predict the digit in a picture of your own, and in a notebook show what the network saw.
 
     Parameters
@@ -115,7 +168,10 @@ def predict_image(image: Picture, network: Network | None = None) -> Prediction:
         One digit, of any size, dark on light or light on dark: see `prepare_digit`, which makes it
         look like MNIST's.
     network : Network, optional
-        The network to ask. Default: `RECORD`, the most accurate that comes with the package.
+        The network to ask, of images in MNIST's form, 28 × 28 pixels. Default: `RECORD`, the most
+        accurate that comes with the package.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on: letters, say. Default: its number.
 
     Raises
     ------
@@ -123,21 +179,32 @@ def predict_image(image: Picture, network: Network | None = None) -> Prediction:
         If no digit can be found in the picture.
     TypeError
         If it is not a picture.
+    ValueError
+        If the network does not take 28 × 28 pixels, or there is not one name for each class.
     """
     if network is None:
         network = load_model(RECORD)
     check_network(network, SIDE**2)
+    name_classes(class_names, network.neuron_layers[-1])
     picture = read_picture(image)
     x = prepare_digit(picture).reshape(1, -1)
-    prediction = read_digit(network, x)
-    _show(partial(plot_prediction, x[0], prediction.probabilities, picture=picture))
+    prediction = read_digit(network, x, class_names=class_names)
+    probabilities = prediction.probabilities
+    _show(partial(plot_prediction, x[0], probabilities, picture=picture, class_names=class_names))
     return prediction
 
 
-def read_digit(network: Network, x: Floats, label: int | None = None) -> Prediction:
-    """Ask a network about one digit, a row of shape ``(1, 784)``."""
+def read_digit(
+    network: Network,
+    x: Floats,
+    label: int | None = None,
+    class_names: Sequence[str] | None = None,
+) -> Prediction:
+    """Ask a network about one image, a row of shape ``(1, n_in)``."""
     probabilities = predict_proba(network, x)[0]
-    return Prediction(int(np.argmax(probabilities)), label, probabilities)
+    prediction = Prediction(int(np.argmax(probabilities)), label, probabilities)
+    prediction.class_names = class_names
+    return prediction
 
 
 def png(image: "Image") -> bytes:

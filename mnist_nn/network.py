@@ -34,7 +34,7 @@ class Network(NamedTuple):
 
     @property
     def neuron_layers(self) -> list[int]:
-        """The number of neurons in each layer, from the pixels to the digits."""
+        """The number of neurons in each layer, from the pixels to the classes."""
         return [len(self.w[0]), *(len(b) for b in self.b)]
 
     def __repr__(self) -> str:
@@ -139,7 +139,7 @@ def forward_prop(
     ----------
     network : Network
     X : (N, n_in) array
-        One digit per row, pixels from 0 to 1.
+        One image per row, pixels from 0 to 1.
     dropout, rng : float, and numpy.random.Generator or int
         The fraction of hidden activations to `drop`, below 1, and the randomness (or seed) for it.
 
@@ -188,7 +188,7 @@ def deltas(
 ) -> list[Floats]:
     """Propagate the error back from layer to layer: the first half of `backward_prop`.
 
-    A layer's delta, ``dZ``, is the derivative of each digit's own loss with respect to its ``Z``.
+    A layer's delta, ``dZ``, is the derivative of each image's own loss with respect to its ``Z``.
     For softmax with cross-entropy, the last is ``P - Y``, ``Y`` one-hot. Returns ``[dZ1, …]``.
     """
     *A, P = activations
@@ -230,7 +230,7 @@ def backward_prop(
 
 @requires(checks.check_digits)
 def input_gradient(network: Network, X: Floats, Y: Integers) -> Floats:
-    """Differentiate each digit's own loss with respect to its pixels: ``(N, n_in)``.
+    """Differentiate each image's own loss with respect to its pixels: ``(N, n_in)``.
 
     It shows what the network looks at (after Simonyan et al. 2013, "Deep inside convolutional
     networks", section 3); a step along its sign misleads the network (Goodfellow et al. 2014,
@@ -240,7 +240,7 @@ def input_gradient(network: Network, X: Floats, Y: Integers) -> Floats:
     ----------
     network : Network
     X, Y : (N, n_in) array and (N,) integer array
-        Digits, one per row, and their labels.
+        Images, one per row, and their labels.
 
     Raises
     ------

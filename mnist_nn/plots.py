@@ -4,11 +4,17 @@ They are matplotlib figures, except for the picture of a prediction, which has t
 What does not have the type, the shape or the range that a docstring gives is refused with a
 `TypeError` or a `ValueError`.
 
+Two arguments are the same everywhere, and only data of your own needs them: ``shape``, the height
+and width of an image, if it is not square; and ``class_names``, a text for each class, from 0 on,
+to be written instead of its number.
+
 The colors are those of Okabe and Ito (2008, "Color universal design"), which can be told apart with
 any kind of color vision; the vermilion is darkened to make text in it easy to read. No plot says by
 color alone whether an answer is right or wrong.
 """
 
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +29,9 @@ from mnist_nn.checks import (
     check_number,
     check_numbers,
     check_table,
+    image_shape,
     is_list,
+    name_classes,
 )
 
 if TYPE_CHECKING:
@@ -49,31 +57,40 @@ __all__ = [
 
 _BLUE, _VERMILION, _GRAY = "#0072B2", "#B84A00", "#BBBBBB"
 
-_IMAGE = "side * side"  # the number of pixels of one
-
 
 def plot_digits(
-    X: Array, labels: Array, probabilities: Array | None = None, *, columns: int = 8
+    X: Array,
+    labels: Array,
+    probabilities: Array | None = None,
+    *,
+    columns: int = 8,
+    shape: tuple[int, int] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> "Figure":
     """Draw digits in a grid, each under its label.
 
     Parameters
     ----------
-    X : (N, side * side) array
-        Square images, one per row.
+    X : (N, pixels) array
+        Images, one per row.
     labels : (N,) array
-        The true digits.
-    probabilities : (N, 10) array, optional
+        The true digits; other labels may be words too, but not with ``class_names``.
+    probabilities : (N, classes) array, optional
         A network's output. Each title then also gives the probability of the predicted digit, and
         the predicted digit itself if it is wrong.
     columns : int
         Digits per row of the grid.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on. Default: its number.
     """
-    _check_images("X", X, ("N", _IMAGE))
+    _check_images("X", X, ("N", "pixels"))
+    shape = image_shape("X", X.shape[1], shape)
     if not is_list(labels) or len(labels) != len(X):
         came = len(labels) if is_list(labels) else type(labels).__name__
         raise ValueError(
-            f"labels must be a list or an array with one for each of {len(X)} digits, not {came}; "
+            f"labels must be a list or an array with one for each of {len(X)} images, not {came}; "
             "take X and the labels from the same rows"
         )
     for label in labels:
@@ -81,44 +98,67 @@ def plot_digits(
             raise TypeError(
                 f"labels must be numbers or words, not {label!r}; take them from the data"
             )
+    classes = None
     if probabilities is not None:
-        shape = (len(X), "classes")
-        check_numbers("probabilities", probabilities, shape, lowest=0, highest=1)
+        check_numbers("probabilities", probabilities, (len(X), "classes"), lowest=0, highest=1)
+        classes = probabilities.shape[1]
     check_count("columns", columns)
+    _, names = _names(class_names, classes)
+    if class_names is not None:
+        check_labels(np.asarray(labels), len(X), len(names), "labels")
+    titles, colors = [], []
+    for i, label in enumerate(labels):
+        said, color = [str(label) if class_names is None else names[label]], "black"
+        read = label if probabilities is None else int(probabilities[i].argmax())
+        if read != label:
+            said.append(f"read as {names[read]}")
+        wrapped = "\n".join(textwrap.fill(text, 14) for text in said)
+        titles.append(" ".join(said) if class_names is None else wrapped)
+        if probabilities is not None:
+            color = _BLUE if read == label else _VERMILION
+            titles[i] += f"\n{_percent(probabilities[i].max())}"
+        colors.append(color)
     columns = min(columns, len(X))
     rows = -(-len(X) // columns)
-    height = 1.25 if probabilities is None else 1.6
-    figure, axes = _figure(rows, columns, (1.25 * columns, height * rows))
+    width, height = 1.25, 1.25 + 0.35 * max(title.count("\n") for title in titles)
+    if class_names is not None:
+        width = max(width, 0.1 * max(len(line) for title in titles for line in title.split("\n")))
+    figure, axes = _figure(rows, columns, (width * columns, height * rows))
     for axis in axes:
         axis.axis("off")
-    for i, (axis, pixels, label) in enumerate(zip(axes, X, labels, strict=False)):
-        _draw_digit(axis, pixels)
-        title, color = str(label), "black"
-        if probabilities is not None:
-            read, confidence = probabilities[i].argmax(), _percent(probabilities[i].max())
-            color = _BLUE if read == label else _VERMILION
-            title += f"\n{confidence}" if read == label else f" read as {read}\n{confidence}"
+    for axis, pixels, title, color in zip(axes, X, titles, colors, strict=False):
+        _draw_image(axis, pixels.reshape(shape))
         axis.set_title(title, color=color, fontsize=11)
     return figure
 
 
 def plot_prediction(
-    pixels: Array, probabilities: Array, label: int | None = None, *, picture: Array | None = None
+    pixels: Array,
+    probabilities: Array,
+    label: int | None = None,
+    *,
+    picture: Array | None = None,
+    shape: tuple[int, int] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> "Image.Image":
-    """Draw a digit next to the ten probabilities that a network predicts for it.
+    """Draw a digit next to the probabilities that a network predicts for each.
 
     It draws with Pillow: importing matplotlib takes longer than an answer should.
 
     Parameters
     ----------
-    pixels : (side * side,) array
+    pixels : (pixels,) array
         The digit as the network saw it.
-    probabilities : (10,) array
+    probabilities : (classes,) array
         The network's output for it.
     label : int, optional
         The true digit, if known. The title then says whether the network is right.
     picture : (height, width, 1, 3 or 4) array, optional
         The picture that the digit came from, with values from 0 to 1. It is drawn to the left.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on. Default: its number.
 
     Returns
     -------
@@ -127,9 +167,11 @@ def plot_prediction(
     """
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-    _check_images("pixels", pixels, (_IMAGE,))
+    _check_images("pixels", pixels, ("pixels",))
+    shape = image_shape("pixels", len(pixels), shape)
     check_numbers("probabilities", probabilities, ("classes",), lowest=0, highest=1)
     classes = len(probabilities)
+    kind, names = name_classes(class_names, classes)
     if label is not None:
         check_count("label", label, 0, classes - 1)
     if picture is not None:
@@ -139,31 +181,58 @@ def plot_prediction(
                 f"picture must have 1, 3 or 4 channels, not {picture.shape[2]}; leave out what is "
                 "not a color or transparency"
             )
-    read, side = int(probabilities.argmax()), int(len(pixels) ** 0.5)
+    read = int(probabilities.argmax())
     colors = [_GRAY] * classes
     if label is None:
         colors[read] = _BLUE
-        titles = [("what the network saw", "black"), (f"read as {read}", _BLUE)]
+        titles = [("what the network saw", "black"), (f"read as {names[read]}", _BLUE)]
     else:
         colors[read] = _VERMILION
         colors[label] = _BLUE
         verdict = "right" if read == label else "wrong"
         titles = [(f"predicted {read}, true {label}: {verdict}", colors[read])]
+        if class_names is not None:  # which take more room
+            titles = [(f"true: {names[label]}", "black")]
+            titles.append((f"predicted: {names[read]} ({verdict})", colors[read]))
     frame, step = 448, 526  # the side of an image, and from one image to the next
-    digit = _pillow(1 - pixels.reshape(side, side, 1))
-    images = [digit.resize((frame, frame), Image.Resampling.NEAREST)]
+    rows, columns = (max(1, frame * length // max(shape)) for length in shape)
+    digit = _pillow(1 - pixels.reshape(*shape, 1))
+    images = [digit.resize((columns, rows), Image.Resampling.NEAREST)]
     if picture is not None:
         titles.insert(0, ("the picture", "black"))
         images.insert(0, ImageOps.contain(_pillow(picture), (frame, frame)))
 
     axis, bottom, height = step * len(images) + 132, 530, 400  # of the bars
-    page = Image.new("RGB", (axis + 758, 640), "white")
+    chart = max(680, 30 * classes)
+    middle, width = axis + chart // 2 + 20, chart / classes
+    size = 24 if class_names is not None else min(28, round(0.6 * width))
+    longest = max(ImageFont.load_default(size).getlength(name) for name in names)
+    # Names that do not fit side by side are written upright.
+    strip = min(300, int(longest) + 4) if longest > 0.9 * width else 0
+    foot = bottom + max(strip - 38, 0)
+    page = Image.new("RGB", (axis + chart + 78, foot + 110), "white")
     draw = ImageDraw.Draw(page)
 
     def write(
-        x: float, y: float, text: str, size: int = 28, color: str = "black", anchor: str = "mm"
+        x: float,
+        y: float,
+        text: str,
+        size: int = 28,
+        color: str = "black",
+        anchor: str = "mm",
+        room: float = math.inf,
     ) -> None:
-        draw.text((x, y), text, color, ImageFont.load_default(size), anchor)
+        draw.text((x, y), text, color, fitting(text, size, room), anchor)
+
+    def fitting(text: str, size: int, room: float) -> Any:
+        length = ImageFont.load_default(size).getlength(text)
+        return ImageFont.load_default(size if length <= room else max(1, int(size * room / length)))
+
+    def write_upright(x: float, y: float, text: str, size: int, length: int, anchor: str) -> None:
+        line = Image.new("L", (length, 40))
+        at = (length if anchor == "rm" else length / 2, 20)
+        ImageDraw.Draw(line).text(at, text, 255, fitting(text, size, length), anchor)
+        page.paste("black", (round(x), round(y)), line.rotate(90, expand=True))
 
     for i, image in enumerate(images):
         left = 40 + step * i + (frame - image.width) // 2
@@ -172,26 +241,27 @@ def plot_prediction(
         draw.rectangle((left - 1, top - 1, *corner), outline=_GRAY)
         page.paste(image, (left, top), image if image.mode == "RGBA" else None)
     for i, (title, color) in enumerate(titles):
-        write(40 + step * i + frame // 2 if i < len(images) else axis + 360, 60, title, 34, color)
+        is_above = i < len(images)  # one, or else the bars
+        x, room = (40 + step * i + frame // 2, 500) if is_above else (middle, chart + 40)
+        write(x, 60, title, 34, color, room=room)
 
-    width = 680 / classes
-    for i, p in enumerate(probabilities):
-        x, y = axis + 20 + width * (i + 0.5), bottom - height * float(p)
-        draw.rectangle((x - 0.4 * width, y, x + 0.4 * width, bottom), colors[i])
-        write(x, bottom + 30, str(i), min(28, round(0.6 * width)))
+    for i, (p, name) in enumerate(zip(probabilities, names, strict=True)):
+        center, y = axis + 20 + width * (i + 0.5), bottom - height * float(p)
+        draw.rectangle((center - 0.4 * width, y, center + 0.4 * width, bottom), colors[i])
+        if strip:
+            write_upright(center - 20, bottom + 12, name, size, strip, "rm")
+        else:
+            write(center, bottom + 30, name, size)
         # Ten percentages fit side by side, more do not.
         if _percent(p) != "0%" and (classes <= 10 or colors[i] != _GRAY):
-            write(x, y - 18, _percent(p), 24)
-    draw.line((axis, 90, axis, bottom, axis + 720, bottom), "black", 2)
+            write(center, y - 18, _percent(p), 24)
+    draw.line((axis, 90, axis, bottom, axis + chart + 40, bottom), "black", 2)
     for p in (0.0, 0.5, 1.0):
         y = bottom - height * p
         draw.line((axis - 8, y, axis, y), "black", 2)
         write(axis - 16, y, f"{p}", anchor="rm")
-    write(axis + 360, bottom + 80, "digit")
-    upright = Image.new("RGB", (height, 40), "white")
-    font = ImageFont.load_default(28)
-    ImageDraw.Draw(upright).text((height / 2, 20), "probability", "black", font, "mm")
-    page.paste(upright.rotate(90, expand=True), (axis - 116, bottom - height))
+    write(middle, foot + 80, kind)
+    write_upright(axis - 116, bottom - height, "probability", 28, height, "mm")
     return page
 
 
@@ -231,8 +301,8 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def plot_confusion(confusion: Array) -> "Figure":
-    """Draw how often each digit (row) was read as each digit (column).
+def plot_confusion(confusion: Array, *, class_names: Sequence[str] | None = None) -> "Figure":
+    """Draw how often each class (row) was read as each class (column).
 
     Only the mistakes are colored. The correct answers on the diagonal are far more frequent and
     would take up the whole color scale.
@@ -241,37 +311,59 @@ def plot_confusion(confusion: Array) -> "Figure":
     ----------
     confusion : (classes, classes) array
         The matrix that `confusion_matrix` returned.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on. Default: its number.
     """
     check_numbers("confusion", confusion, ("classes", "classes"), lowest=0)
-    figure, (axis,) = _figure(1, 1, (6.6, 5.8))
+    kind, names = _names(class_names, len(confusion))
+    many = len(confusion) > 10
+    side = max(5.0, 0.32 * len(confusion))  # of the matrix
+    figure, (axis,) = _figure(1, 1, (side + 1.6, side + 0.8))
     mistakes = np.where(np.eye(len(confusion), dtype=bool), 0, confusion)
-    drawn = axis.imshow(mistakes, cmap="Blues")
+    drawn = axis.imshow(mistakes, cmap="Blues", vmin=0, vmax=max(mistakes.max(), 1))
     for (row, column), count in np.ndenumerate(confusion):
         weight = "bold" if row == column else "normal"
         # Black and white contrast equally well with a color of relative luminance 0.18.
         cell = drawn.to_rgba(mistakes[row, column])[:3]
         color = "white" if np.dot(np.power(cell, 2.2), [0.2126, 0.7152, 0.0722]) < 0.18 else "black"
-        axis.text(column, row, str(count), ha="center", va="center", color=color, weight=weight)
-    digits = range(len(confusion))
-    axis.set(xlabel="read as", ylabel="true digit", xticks=digits, yticks=digits)
+        axis.text(
+            column,
+            row,
+            str(count),
+            ha="center",
+            va="center",
+            color=color,
+            weight=weight,
+            size="x-small" if many else None,
+        )
+    axis.set(xlabel="read as", ylabel=f"true {kind}")
+    axis.set_yticks(range(len(names)), names)
+    axis.set_xticks(range(len(names)), names)
+    if max(map(len, names)) > 2:
+        axis.tick_params("x", labelrotation=90)
+    if many:
+        axis.tick_params(labelsize="small")
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     figure.colorbar(drawn, label="mistakes", shrink=0.8)
     return figure
 
 
-def plot_weights(w: Array, *, columns: int = 16) -> "Figure":
+def plot_weights(w: Array, *, columns: int = 16, shape: tuple[int, int] | None = None) -> "Figure":
     """Draw what each neuron of the first layer looks for, one image per neuron.
 
     Parameters
     ----------
-    w : (side * side, neurons) array
+    w : (pixels, neurons) array
         The first layer's weights. Ink on red pixels raises the neuron's input; ink on blue pixels
         lowers it.
     columns : int
         Neurons per row of the grid.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
     """
-    check_numbers("w", w, (_IMAGE, "neurons"))
+    check_numbers("w", w, ("pixels", "neurons"))
+    shape = image_shape("w", len(w), shape)
     check_count("columns", columns)
     columns = min(columns, w.shape[1])
     rows = -(-w.shape[1] // columns)
@@ -281,9 +373,8 @@ def plot_weights(w: Array, *, columns: int = 16) -> "Figure":
     for axis in axes:
         axis.axis("off")
     for axis, pixels in zip(axes, w.T, strict=False):
-        side = int(len(pixels) ** 0.5)
         drawn = axis.imshow(
-            pixels.reshape(side, side),
+            pixels.reshape(shape),
             cmap="RdBu_r",
             vmin=-limit,
             vmax=limit,
@@ -293,37 +384,42 @@ def plot_weights(w: Array, *, columns: int = 16) -> "Figure":
     return figure
 
 
-def plot_warp(pixels: Array, points: Array, warped: Array) -> "Figure":
+def plot_warp(
+    pixels: Array, points: Array, warped: Array, *, shape: tuple[int, int] | None = None
+) -> "Figure":
     """Draw a digit under the distorted grid of a warp, and the warped digit under a regular grid.
 
     Parameters
     ----------
-    pixels, warped : (side * side,) arrays
+    pixels, warped : (pixels,) arrays
         The digit before and after the warp.
-    points : (2, side * side) array
+    points : (2, pixels) array
         One warp from `random_warps`: the row and column that each pixel of ``warped`` is sampled
         from.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
     """
-    _check_images("pixels", pixels, (_IMAGE,))
+    _check_images("pixels", pixels, ("pixels",))
+    shape = image_shape("pixels", len(pixels), shape)
     check_numbers("points", points, (2, len(pixels)))
     _check_images("warped", warped, (len(pixels),))
-    side = int(len(pixels) ** 0.5)
-    straight = np.indices((side, side))
+    straight = np.indices(shape)
+    # The same limits for both, even if the warp samples outside the image.
+    below = min(points.min(), 0) - 0.5
+    beyond = max(float((points.max(axis=1) - shape).max()), -1) + 0.5
     figure, axes = _figure(1, 2, (8, 4))
     for axis, digit, (rows, columns), title in zip(
         axes,
         (pixels, warped),
-        (points.reshape(2, side, side), straight),
-        ("the digit and the sampling grid", "the warped digit"),
+        (points.reshape(2, *shape), straight),
+        ("the image and the sampling grid", "the warped image"),
         strict=True,
     ):
-        _draw_digit(axis, digit)
-        lines = range(0, side, 3)
-        for y, x in ((rows[lines].T, columns[lines].T), (rows[:, lines], columns[:, lines])):
+        _draw_image(axis, digit.reshape(shape))
+        for y, x in ((rows[::3].T, columns[::3].T), (rows[:, ::3], columns[:, ::3])):
             axis.plot(x, y, color=_BLUE, linewidth=0.8, alpha=0.7)
-        # The same limits for both, even if the warp samples outside the image.
-        low, high = min(points.min(), 0) - 0.5, max(points.max(), side - 1) + 0.5
-        axis.set(xlim=(low, high), ylim=(high, low), title=title)
+        bottom, right = (length + beyond for length in shape)
+        axis.set(xlim=(below, right), ylim=(bottom, below), title=title)
         axis.axis("off")
     return figure
 
@@ -373,7 +469,12 @@ def plot_comparison(results: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def plot_activations(activations: Sequence[Array]) -> "Figure":
+def plot_activations(
+    activations: Sequence[Array],
+    *,
+    shape: tuple[int, int] | None = None,
+    class_names: Sequence[str] | None = None,
+) -> "Figure":
     """Draw the activations of every layer for one digit, from pixels to probabilities.
 
     Parameters
@@ -381,6 +482,10 @@ def plot_activations(activations: Sequence[Array]) -> "Figure":
     activations : sequence of (1, neurons) arrays
         The activations that ``forward_prop`` returned for the digit. The neurons of a hidden layer
         fill a rectangle row by row; their order has no meaning.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on. Default: its number.
     """
     if not isinstance(activations, Sequence) or len(activations) < 2:
         raise TypeError(
@@ -389,11 +494,14 @@ def plot_activations(activations: Sequence[Array]) -> "Figure":
         )
     for layer, A in enumerate(activations):
         check_numbers(f"activations[{layer}]", A, (1, "neurons"))
-    _check_images("activations[0]", activations[0], (1, _IMAGE))
+    _check_images("activations[0]", activations[0], (1, "pixels"))
+    shape = image_shape("activations[0]", activations[0].shape[1], shape)
     check_numbers("activations[-1]", activations[-1], (1, "classes"), lowest=0, highest=1)
     (pixels, *hidden, probabilities) = (A.ravel() for A in activations)
-    figure, axes = _figure(1, len(activations), (3 * len(activations), 3.2))
-    _draw_digit(axes[0], pixels)
+    _, names = _names(class_names, len(probabilities))
+    size = (3 * len(activations), max(3.2, 0.22 * len(names) + 0.6))
+    figure, axes = _figure(1, len(activations), size)
+    _draw_image(axes[0], pixels.reshape(shape))
     axes[0].set_title(f"{len(pixels)} pixels")
     for axis, A in zip(axes[1:], hidden, strict=False):
         rows = next(n for n in range(int(len(A) ** 0.5), 0, -1) if len(A) % n == 0)
@@ -402,42 +510,46 @@ def plot_activations(activations: Sequence[Array]) -> "Figure":
         figure.colorbar(drawn, ax=axis, shrink=0.6)
     for axis in axes[:-1]:
         axis.axis("off")
-    digits = range(len(probabilities))
-    axes[-1].barh(digits, probabilities, color=_BLUE)
-    axes[-1].set(title="output", xlabel="probability", xlim=(0, 1), yticks=digits)
+    axes[-1].barh(range(len(names)), probabilities, color=_BLUE)
+    axes[-1].set(title="output", xlabel="probability", xlim=(0, 1))
+    axes[-1].set_yticks(range(len(names)), names)
     axes[-1].invert_yaxis()
     return figure
 
 
-def plot_saliency(X: Array, gradients: Array) -> "Figure":
+def plot_saliency(X: Array, gradients: Array, *, shape: tuple[int, int] | None = None) -> "Figure":
     """Draw digits, and below each one how more ink would change the loss.
 
     Parameters
     ----------
-    X : (N, side * side) array
+    X : (N, pixels) array
         Digits, one per row.
-    gradients : (N, side * side) array
+    gradients : (N, pixels) array
         The gradients that `input_gradient` returned for them. Ink on red pixels speaks against the
         label; ink on blue pixels speaks for it. Each digit has its own color scale.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
     """
-    _check_images("X", X, ("N", _IMAGE))
+    _check_images("X", X, ("N", "pixels"))
+    shape = image_shape("X", X.shape[1], shape)
     check_numbers("gradients", gradients, X.shape)
     figure, axes = _figure(2, len(X), (1.4 * len(X), 2.9))
     for above, below, pixels, gradient in zip(
         axes[: len(X)], axes[len(X) :], X, gradients, strict=True
     ):
-        _draw_digit(above, pixels)
+        _draw_image(above, pixels.reshape(shape))
         limit = np.abs(gradient).max()
-        side = int(len(gradient) ** 0.5)
-        below.imshow(gradient.reshape(side, side), cmap="RdBu_r", vmin=-limit, vmax=limit)
-        if pixels.min() < 0.5 < pixels.max():
-            below.contour(pixels.reshape(side, side), [0.5], colors="black", linewidths=0.7)
+        below.imshow(gradient.reshape(shape), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        if pixels.min() < 0.5 < pixels.max() and min(shape) > 1:
+            below.contour(pixels.reshape(shape), [0.5], colors="black", linewidths=0.7)
         above.axis("off")
         below.axis("off")
     return figure
 
 
-def plot_maps(maps: Mapping[str, Array], Y: Array) -> "Figure":
+def plot_maps(
+    maps: Mapping[str, Array], Y: Array, *, class_names: Sequence[str] | None = None
+) -> "Figure":
     """Plot digits as points in the plane, each marked with its own numeral.
 
     Parameters
@@ -447,11 +559,14 @@ def plot_maps(maps: Mapping[str, Array], Y: Array) -> "Figure":
         Each map gets its own panel, titled with its key.
     Y : (N,) array
         The true digits.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on, to be written beside its number.
     """
     import matplotlib as mpl
 
     check_mapping("maps", maps)
-    check_labels(Y, None, 10)
+    _, names = _names(class_names)
+    check_labels(Y, None, len(names) or None)
     for name, points in maps.items():
         check_numbers(f"maps[{name!r}]", points, (len(Y), 2))
 
@@ -460,17 +575,22 @@ def plot_maps(maps: Mapping[str, Array], Y: Array) -> "Figure":
     for axis, (name, points) in zip(axes, maps.items(), strict=True):
         for digit in np.unique(Y):
             x, y = points[digit == Y].T
-            axis.scatter(x, y, 22, color=colors[digit], marker=f"${digit}$", linewidths=0.2)
+            color, size = colors[digit % 10], 22 * len(str(digit))
+            axis.scatter(x, y, size, color=color, marker=f"${digit}$", linewidths=0.2)
         for digit in np.unique(Y):
             x, y = np.median(points[digit == Y], axis=0)
             axis.text(
                 x,
                 y,
-                str(digit),
+                f"{digit} {names[digit]}" if names else str(digit),
                 ha="center",
                 va="center",
                 weight="bold",
-                bbox={"boxstyle": "circle,pad=0.2", "fc": "white", "ec": colors[digit]},
+                bbox={
+                    "boxstyle": f"{'round' if names else 'circle'},pad=0.2",
+                    "fc": "white",
+                    "ec": colors[digit % 10],
+                },
             )
         axis.set(title=name, xticks=[], yticks=[])
         axis.spines[:].set_visible(False)  # the coordinates have no meaning of their own
@@ -486,7 +606,7 @@ def plot_reliability(bins: "pd.DataFrame", error: float) -> "Figure":
     error : float
         The two values that `calibration` returned: ``plot_reliability(*calibration(…))``.
     """
-    check_table("bins", bins, ["confidence", "accuracy", "digits"])
+    check_table("bins", bins, ["confidence", "accuracy", "count"])
     check_number("error", error, at_least=0, at_most=1)
     figure, (axis, counts) = _figure(2, 1, (5, 5.4), height_ratios=[3, 1])
     axis.plot([0, 1], [0, 1], ":", color="black", label="perfect calibration")
@@ -494,8 +614,8 @@ def plot_reliability(bins: "pd.DataFrame", error: float) -> "Figure":
     axis.vlines(confidence, accuracy, confidence, color=_VERMILION, linewidth=3, label="gap")
     axis.plot(confidence, accuracy, "o-", color=_BLUE, label="network")
     axis.set(title=f"expected calibration error {error:.2%}", ylabel="accuracy")
-    counts.bar(confidence, bins["digits"], width=0.04, color=_GRAY)
-    counts.set(xlabel="confidence", ylabel="digits", yscale="log", ylim=(0.5, None))
+    counts.bar(confidence, bins["count"], width=0.04, color=_GRAY)
+    counts.set(xlabel="confidence", ylabel="images", yscale="log", ylim=(0.5, None))
     for panel in (axis, counts):
         panel.set_xlim(0, 1.02)
         panel.xaxis.set_major_formatter("{x:.0%}")
@@ -567,9 +687,14 @@ def _pillow(picture: Array) -> "Image.Image":
     return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
 
 
-def _draw_digit(axis: "Axes", pixels: Array) -> None:
-    side = int(len(pixels) ** 0.5)
-    axis.imshow(pixels.reshape(side, side), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+def _draw_image(axis: "Axes", image: Array) -> None:
+    axis.imshow(image, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+
+
+def _names(class_names: Sequence[str] | None, classes: int | None = None) -> tuple[str, list[str]]:
+    """Return what a class is called, and the names of all, as matplotlib writes them literally."""
+    kind, names = name_classes(class_names, classes)
+    return kind, [name.replace("$", r"\$") for name in names]
 
 
 def _percent(probability: float) -> str:

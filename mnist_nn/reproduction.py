@@ -9,7 +9,7 @@ import numpy as np
 
 from mnist_nn.augmentation import deform
 from mnist_nn.checks import Floats, Integers, check_flag
-from mnist_nn.data import digest, load_mnist, split_validation
+from mnist_nn.data import MNIST, check_data, digest, load_mnist, split_validation
 from mnist_nn.environment import environment
 from mnist_nn.evaluation import get_accuracy, make_predictions
 from mnist_nn.network import Network, init_params
@@ -31,9 +31,9 @@ class Reproduction(NamedTuple):
     difference : float
         The largest absolute difference between two parameters.
     accuracy, saved_accuracy : float
-        The fractions of the test digits that the new and the saved network read correctly.
+        The fractions of the test images that the new and the saved network read correctly.
     agreement : float
-        The fraction of the test digits that both read as the same digit.
+        The fraction of the test images that both read as the same class.
     changes : dict
         What differs between the environments, by name: ``(saved, here)``. Where nothing does,
         the networks should be identical.
@@ -50,29 +50,38 @@ class Reproduction(NamedTuple):
     network: Network
 
 
-def reproduce(path: Path | str, *, progress: bool = True) -> Reproduction:
+def reproduce(
+    path: Path | str, *, data: MNIST | None = None, progress: bool = True
+) -> Reproduction:
     """Train a saved network on MNIST again, and compare the two.
 
     The card must say how it was trained, by these names: ``seed``, for `init_params`, for the
     training and, with a ``validation_size``, for `split_validation`; then either ``iterations`` and
     ``learning_rate``, of `gradient_descent`; or ``epochs`` (or ``max_epochs``) and ``batch_size``,
-    with ``learning_rate`` or ``optimizer``, and ``dropout``, ``patience`` and ``augment=deform`` as
-    far as they were used, of `train`. `save_model` takes them as they are, among its facts.
+    with ``learning_rate`` or ``optimizer``, and ``dropout``, ``patience`` and ``augment``
+    (`deform`, or a `functools.partial` of it) as far as they were used, of `train`. `save_model`
+    takes them as they are, among its facts.
 
     Parameters
     ----------
     path : path
         A file that `save_model` wrote.
+    data : MNIST, optional
+        The data that it was trained on, if it is your own.
     progress : bool
         Whether to show how training goes.
 
     Raises
     ------
     ModelError
-        If the file is not a usable model, or its card does not say how it was trained, or on other
-        digits than MNIST's.
+        If the file is not a usable model, or its card does not say how it was trained, or says that
+        it was on other data.
+    TypeError, ValueError
+        If the data is not an MNIST of images and labels that belong together.
     """
     check_flag("progress", progress)
+    if data is not None:
+        check_data(data)
     saved, card = load_model(path), model_card(path)
     try:
         recipe = _recipe(card)
@@ -87,11 +96,11 @@ def reproduce(path: Path | str, *, progress: bool = True) -> Reproduction:
             f"{path} should have a card that says how the network was trained, but its "
             "optimizer or augment is none of this package's; train it with the code it came from"
         ) from error
-    data = load_mnist()
-    if card.get("data_digest", digest(data.train_X)) != digest(data.train_X):
+    data, name = (load_mnist(), "MNIST") if data is None else (data, "this data")
+    if "data_digest" in card and card["data_digest"] != digest(data.train_X):
         raise ModelError(
-            f"{path} should be trained on MNIST, but its card gives another data_digest; train it "
-            "again on its own data"
+            f"{path} should be trained on {name}, but its card gives another data_digest; pass the "
+            "data that it was trained on"
         )
     try:
         network = recipe(data.train_X, data.train_Y, progress)
@@ -162,9 +171,11 @@ def _optimizer(description: dict[str, Any]) -> Optimizer:
     return kind(**settings | {"schedule": _function(settings["schedule"])})
 
 
-def _function(name: str) -> Any:
+def _function(description: str | dict[str, Any]) -> Any:
     """Find one of this package's own functions, by the name under which a card has it."""
+    settings = dict(description) if isinstance(description, dict) else {"function": description}
+    name = settings.pop("function")
     own = {f"{each.__module__}.{each.__qualname__}": each for each in (deform, constant, cosine)}
     if name not in own:
         raise ValueError(f"{name} is not known")
-    return own[name]
+    return partial(own[name], **settings) if settings else own[name]

@@ -7,6 +7,7 @@ import reprlib
 import zipfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,10 @@ def save_model(
         Where to write; a file of that name is replaced.
     network : Network
     facts : mapping, optional
-        What else the card should say, such as ``{"seed": 0, "test_accuracy": 0.97}``: names, and
-        anything that JSON can hold; an optimizer or a function is described. The version of the
-        format, the layers, the activation and the `environment` are always on it. With those that
-        `reproduce` knows, it can train the network again.
+        What else the card should say, such as ``{"seed": 0, "test_accuracy": 0.97}``, or what the
+        classes are called: names, and anything that JSON can hold; an optimizer or a function is
+        described. The version of the format, the layers, the activation and the `environment` are
+        always on it. With those that `reproduce` knows, it can train the network again.
     half_precision : bool
         True stores the parameters in half precision, float16: half the bytes of float32, and three
         digits of each number. `load_model` returns them as float32, in which NumPy is faster.
@@ -235,7 +236,7 @@ def _check(network: Network, path: Path) -> None:
 
 
 def check_scores(network: Network) -> None:
-    """Raise ValueError if the parameters are so large that scores overflow: some digits tell."""
+    """Raise ValueError if the parameters are so large that scores overflow: some images tell."""
     n_in = len(network.w[0])
     X = np.random.default_rng(0).random((4, n_in), network.w[0].dtype)
     X[0], X[1] = 0, 1
@@ -251,6 +252,8 @@ def _from_numpy(fact: Any) -> Any:
     plain = isinstance(fact, np.generic | np.ndarray) and not isinstance(fact, np.ma.MaskedArray)
     if plain and fact.dtype.kind in "biufU":
         return fact.tolist()
+    if isinstance(fact, partial) and not fact.args:
+        return {"function": _from_numpy(fact.func), **fact.keywords}
     if inspect.isfunction(fact):
         return f"{fact.__module__}.{fact.__qualname__}"
     if is_dataclass(fact) and not isinstance(fact, type):

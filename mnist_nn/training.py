@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
-"""Takes digits and a random generator, and returns new digits with the same labels."""
+"""Takes images and a random generator, and returns new images with the same labels."""
 
 _GRACE_SECONDS = 5  # for a step to end before another interrupt stops it in the middle
 
@@ -57,14 +57,14 @@ def gradient_descent(
     checkpoint: Path | str | None = None,
     progress: bool = True,
 ) -> tuple[Network, "pd.DataFrame"]:
-    """Train on all the digits at once: every iteration is one step along the exact gradient.
+    """Train on all the images at once: every iteration is one step along the exact gradient.
 
     Parameters
     ----------
     network : Network
         Where to start; it is not changed.
     X : (N, n_in) array
-        Digits, one per row; converted to the type of the network's parameters, float32.
+        Images, one per row; converted to the type of the network's parameters, float32.
     Y : (N,) integer array
         Their labels.
     iterations : int
@@ -167,20 +167,20 @@ def train(
     checkpoint: Path | str | None = None,
     progress: bool = True,
 ) -> tuple[Network, "pd.DataFrame"]:
-    """Train in mini-batches: every step follows the gradient over a few random digits.
+    """Train in mini-batches: every step follows the gradient over a few random images.
 
     Parameters
     ----------
     network : Network
         Where to start; it is not changed.
     X : (N, n_in) array
-        Digits, one per row; converted to the type of the network's parameters, float32.
+        Images, one per row; converted to the type of the network's parameters, float32.
     Y : (N,) integer array
         Their labels.
     epochs : int
-        The maximum number of passes over the digits, each in a new random order.
+        The maximum number of passes over the images, each in a new random order.
     batch_size : int
-        Digits per step; the last batch of an epoch may be smaller.
+        Images per step; the last batch of an epoch may be smaller.
     learning_rate : float
         Short for ``optimizer=SGD(learning_rate)``: the factor of the gradient in each step.
     optimizer : SGD or Adam
@@ -191,11 +191,11 @@ def train(
     dropout : float
         The fraction of hidden activations that each step sets to 0; see `forward_prop`.
     augment : callable, optional
-        A function such as `deform`: takes digits and a random generator, and returns the digits to
+        A function such as `deform`: takes images and a random generator, and returns the images to
         train on in their place. A large batch comes in several parts, and threads may call it at
         the same time.
     validation : (X, Y), optional
-        Held-out digits to measure the loss and accuracy on after each epoch.
+        Held-out images to measure the loss and accuracy on after each epoch.
     patience : int, optional
         Early stopping: stop when the validation loss has reached no new minimum for this many
         epochs, and return the network from the epoch of the minimum. Default: train for all
@@ -274,8 +274,8 @@ def train(
 
     def propagate(batch: Integers, rows: slice) -> tuple[Floats, Gradients]:
         noise = run.noise(rows) if is_noisy else None
-        digits = _augmented(augment, _gather(X, batch, buffer, rows), noise)
-        activations = forward(run.network, digits, dropout=dropout, rng=noise)
+        images = _augmented(augment, _gather(X, batch, buffer, rows), noise)
+        activations = forward(run.network, images, dropout=dropout, rng=noise)
         gradients = backward(run.network, activations, Y[batch[rows]], dropout=dropout)
         return activations[-1], gradients
 
@@ -295,7 +295,7 @@ def train(
                 loss, accuracy = _score(probabilities_of(run.network, validation[0]), validation[1])
                 figures |= {"validation_loss": loss, "validation_accuracy": accuracy}
             run.epoch += 1
-            # The losses of training are those before each step: some digits tell after the last.
+            # The losses of training are those before each step: some images tell after the last.
             P = forward(run.network, X[:16])[-1]
             run.check_finite(run.epoch, optimizer.learning_rate, np.append(P, [*figures.values()]))
             report(run.epoch, **figures)
@@ -323,7 +323,7 @@ class TrainingState:
     optimizer : SGD or Adam
         How `train` makes steps.
     rng : numpy.random.Generator
-        The source of the order of the digits in `train`.
+        The source of the order of the images in `train`.
     seed : list of int
         The seed for dropout and augmentation.
     moments : list of Gradients
@@ -367,7 +367,7 @@ class TrainingState:
         if self.optimizer is not None:
             self.moments = self.optimizer.moments(self.network)
         if self.rng is not None:
-            # Apart from rng, so that the digits come in the same order with noise and without.
+            # Apart from rng, so that the images come in the same order with noise and without.
             self.seed = self.rng.spawn(1)[0].integers(2**63, size=2).tolist()
 
     def noise(self, rows: slice) -> np.random.Generator:
@@ -621,7 +621,7 @@ def _mean_over_slices(
 
 
 def _gather(X: Floats, batch: Integers, buffer: Floats, rows: slice) -> Floats:
-    """Copy some digits of a batch together."""
+    """Copy some images of a batch together."""
     # Always into the same memory, which the cache still holds; the default mode would copy twice.
     return X.take(batch[rows], axis=0, out=buffer[: len(batch)][rows], mode="clip")
 
@@ -638,7 +638,7 @@ def _augmented(augment: Augment | None, X: Floats, rng: np.random.Generator | No
         )
         raise ValueError(
             f"augment must return floats of the shape {X.shape} that it was given, not {came}; "
-            "return an array of other pixels for the same digits"
+            "return an array of other pixels for the same images"
         )
     return other_X.astype(X.dtype, copy=False)
 
@@ -700,7 +700,7 @@ def _check_training(
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) != 2:
             raise TypeError(
-                f"validation must be a pair of digits and labels, (X, Y), not "
+                f"validation must be a pair of images and labels, (X, Y), not "
                 f"{type(validation).__name__}; split_validation makes one"
             )
         checks.check_digits(network, *validation, names=("validation X", "validation Y"))
@@ -708,5 +708,5 @@ def _check_training(
         checks.check_count("patience", patience)
         if validation is None:
             raise ValueError(
-                "patience needs validation digits to judge by; pass validation=(X, Y) too"
+                "patience needs validation images to judge by; pass validation=(X, Y) too"
             )

@@ -25,6 +25,7 @@ from PIL import Image
 import mnist_nn
 from mnist_nn import (
     DATA_DIR,
+    MNIST,
     NUMBER_RECOGNITION,
     SGD,
     backward_prop,
@@ -63,6 +64,8 @@ RESULTS = pd.DataFrame(
         "seconds": [1.0, 2.0],
     }
 )
+NAMES = list("abcdefghij")
+DATA = MNIST(DIGITS, Y[:3], DIGITS, Y[:3])
 ROBUSTNESS = {"noise": pd.DataFrame({"one": [1, 0.5], "other": [0.9, 0.8]})}
 
 # A name after the colon tells two calls of one function apart.
@@ -84,18 +87,21 @@ CALLS: dict[str, dict[str, Any]] = {
     "constant": {"done": 0.5},
     "cosine": {"done": 0.5, "warm_up": 0.05},
     "update": {"network": NETWORK, "gradients": GRADIENTS, "learning_rate": 0.1},
-    "affine_warp": {"rotation": 3.0, "scale": 0.1, "shear": 0.1, "shift": (1.0, 2.0)},
+    "affine_warp": {"rotation": 3.0, "scale": 0.1, "shear": 0.1, "shift": (1.0, 2.0)}
+    | {"shape": (12, 9)},
     "random_warps": {"number": 2, "rng": 0, "rotation": 3.0, "scale": 0.1, "shear": 0.1}
-    | {"shift": 1.0, "elastic": 1.0, "smoothness": 4.0},
+    | {"shift": 1.0, "elastic": 1.0, "smoothness": 4.0, "shape": (12, 9)},
     "warp": {"X": DIGITS, "points": np.round(8 * random_warps(3, rng=0)) / 8},
+    "warp:not square": {"X": X, "points": random_warps(12, rng=0, shape=(1, 9)), "shape": (1, 9)},
     "deform": {"X": DIGITS, "rng": 0, "rotation": 3.0},
+    "deform:not square": {"X": X, "rng": 0, "shape": (1, 9)},
     "make_predictions": {"network": NETWORK, "X": X},
     "predict_proba": {"network": NETWORK, "X": X},
     "predict_proba:relu": {"network": RELU, "X": X},
     "predict": {"test_X": X, "test_Y": Y, "w": NETWORK.w, "b": NETWORK.b, "activation": "sigmoid"},
     "get_accuracy": {"predictions": Y[::-1].copy(), "Y": Y},
     "confusion_matrix": {"predictions": Y[::-1].copy(), "Y": Y, "classes": 10},
-    "precision_and_recall": {"confusion": CONFUSION},
+    "precision_and_recall": {"confusion": CONFUSION, "class_names": NAMES},
     "confident_mistakes": {"probabilities": P, "Y": Y},
     "calibration": {"probabilities": P, "Y": Y, "bins": 5},
     "principal_components": {"A": X, "components": 2},
@@ -105,23 +111,29 @@ CALLS: dict[str, dict[str, Any]] = {
     "split_validation": {"X": X, "Y": Y, "size": 3, "rng": 0},
     "batches": {"digits": 12, "batch_size": 5, "rng": 0},
     "predict_index": {"index": 42, "network": MNIST_NETWORK, "split": "test"},
-    "predict_image": {"network": MNIST_NETWORK},
+    "predict_index:of other data": {"index": 2, "network": MNIST_NETWORK, "split": "train"}
+    | {"data": DATA, "shape": (28, 28), "class_names": NAMES},
+    "predict_image": {"network": MNIST_NETWORK, "class_names": NAMES},
     "save_model": {"path": "model.npz", "network": NETWORK, "half_precision": False}
     | {"facts": {"seed": 0}},
     "load_model": {"path": NUMBER_RECOGNITION},
     "model_card": {"path": NUMBER_RECOGNITION},
     "load_mnist": {"data_dir": DATA_DIR, "verify": True},
-    "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8},
+    "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8}
+    | {"shape": (9, 1)},
+    "plot_digits:with names": {"X": X[:2], "labels": Y[:2], "class_names": NAMES},
     "plot_prediction": {"pixels": X[0], "probabilities": P[0], "label": 3}
-    | {"picture": RNG.integers(0, 257, (8, 9, 3)) / 256},
+    | {"picture": RNG.integers(0, 257, (8, 9, 3)) / 256, "shape": (3, 3), "class_names": NAMES},
     "plot_history": {"history": HISTORY},
-    "plot_confusion": {"confusion": CONFUSION[:3, :3].copy()},
-    "plot_weights": {"w": NETWORK.w[0][:, :2].copy(), "columns": 2},
-    "plot_warp": {"pixels": X[0], "points": RNG.random((2, 9)), "warped": X[1]},
+    "plot_confusion": {"confusion": CONFUSION[:3, :3].copy(), "class_names": NAMES[:3]},
+    "plot_weights": {"w": NETWORK.w[0][:, :2].copy(), "columns": 2, "shape": (3, 3)},
+    "plot_warp": {"pixels": X[0], "points": RNG.random((2, 9)), "warped": X[1], "shape": (3, 3)},
     "plot_comparison": {"results": RESULTS},
-    "plot_activations": {"activations": [A[:1] for A in ACTIVATIONS]},
-    "plot_saliency": {"X": X[:2], "gradients": X[:2] - 0.5},
+    "plot_activations": {"activations": [A[:1] for A in ACTIVATIONS], "class_names": NAMES}
+    | {"shape": (3, 3)},
+    "plot_saliency": {"X": X[:2], "gradients": X[:2] - 0.5, "shape": (3, 3)},
     "plot_maps": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y},
+    "plot_maps:with names": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y, "class_names": NAMES},
     "plot_reliability": {"bins": calibration(P, Y).bins, "error": 0.1},
     "plot_robustness": {"accuracies": ROBUSTNESS},
 }
@@ -189,7 +201,11 @@ FITS: dict[str, set[str]] = {
     "batch_size": ANY_COUNT,
     "calibration bins": COUNT,
     "checkpoint": {"None", "text"},
+    "class_names": {"None", "reversed"},
+    "class_names[]": {"text"},
     "columns": ANY_COUNT,
+    "data": {"None"},
+    "data[]": ANY_PIXELS | {"a NaN", "an inf", "a -inf"},
     "data_dir": {"None"},
     "facts": {"None", "{}"},
     "facts[]": NUMBER
@@ -223,6 +239,7 @@ FITS: dict[str, set[str]] = {
     "rotation": NOT_NEGATIVE,
     "scale": FRACTION,
     "schedule": {"function"},
+    "shape": {"None", "reversed"},
     "shear": NOT_NEGATIVE,
     "shift": NOT_NEGATIVE,
     "size": COUNT,
@@ -241,6 +258,8 @@ FITS: dict[str, set[str]] = {
     "affine_warp rotation": NUMBER,
     "affine_warp scale": NOT_NEGATIVE,
     "affine_warp shear": NUMBER,
+    "affine_warp shape": {"reversed"},
+    "affine_warp shape[]": COUNT,
     "affine_warp shift": {"reversed"},
     "affine_warp shift[]": NUMBER,
     "digest array": {"0-d", "3-d", "as int", "one axis more", "one axis less", "one row less"}
@@ -265,8 +284,14 @@ FITS: dict[str, set[str]] = {
     | {"a NaN", "an inf", "a -inf", "as int", "as bool", "one column less", "no columns"},
     "split_validation Y": {"a -1", "a 10", "as float", "as bool"},
     "validation[]": ANY_PIXELS,
+    "random_warps shape": {"reversed"},
+    "random_warps shape[]": COUNT,
     "warp points": ANY_PIXELS | {"an inf", "a -inf", "as int"},
+    "warp:not square points": ANY_PIXELS | {"an inf", "a -inf", "as int"},
+    "warp:not square shape[]": {"1", "int64"},
     "deform X": ANY_PIXELS | ROWS,
+    "deform:not square X": ANY_PIXELS | ROWS,
+    "deform:not square shape[]": {"1", "int64"},
     "train:with an optimizer augment": {"None"},
     "plot_activations activations": {"one item more"},
     "plot_activations activations[]": ANY_PIXELS | {"as int", "one column less"},
@@ -274,11 +299,17 @@ FITS: dict[str, set[str]] = {
     "plot_digits labels": ANY_PIXELS
     | {"a list", "as float", "as complex", "as bool", "as object", "as str"},
     "plot_digits probabilities": {"None", "as int", "one column less"},
+    "plot_digits shape[]": {"1", "int64"},
+    "plot_digits:with names labels": {"a list"},
+    "plot_digits:with names class_names": {"None", "one item less", "one item more", "reversed"},
     "plot_history history": {"no seconds"},
     "plot_maps maps[]": ANY_PIXELS | {"as int"},
+    "plot_maps Y": {"a 10"},
+    "plot_maps:with names maps[]": ANY_PIXELS | {"as int"},
+    "plot_maps:with names class_names": {"None", "one item more", "reversed"},
     "plot_prediction label": COUNT | {"0", "None"},
     "plot_prediction picture": {"None", "as int", "one row less"},
-    "plot_prediction probabilities": {"as int", "one row less", "one column less"},
+    "plot_prediction probabilities": {"as int"},
     "plot_robustness accuracies[]": {"no one", "no other", "DataFrame"},
     "plot_weights w": ANY_PIXELS | {"as int", "one column less"},
 }
@@ -287,7 +318,7 @@ FITS: dict[str, set[str]] = {
 MISFIT = re.compile(r"less|more|transposed|reversed|no rows")
 
 # Not tried: only the time and the memory that there are set a limit.
-UNTRIED = {"epochs", "iterations", "neuron_layers", "classes", "number", "digits"}
+UNTRIED = {"epochs", "iterations", "neuron_layers", "classes", "number", "digits", "shape"}
 
 
 def broken(value: Any) -> Iterator[tuple[str, Any]]:

@@ -243,11 +243,11 @@ def test_no_digits_make_no_digits() -> None:
 
 
 def test_what_does_not_fit_is_refused(digits) -> None:
-    with pytest.raises(ValueError, match="one digit per row, shape"):
+    with pytest.raises(ValueError, match="one image per row, shape"):
         deform(digits[0], 0)
     with pytest.raises(ValueError, match="divide the pixels by 255"):
         deform((digits * 255).astype(np.uint8), 0)
-    with pytest.raises(ValueError, match="a warp for each of 200 digits, or one for all"):
+    with pytest.raises(ValueError, match="a warp for each of 200 images, or one for all"):
         warp(digits, random_warps(3, rng=0))
     with pytest.raises(ValueError, match="points must be numbers, not NaN"):
         warp(digits, np.full((1, 2, 784), np.nan))

@@ -276,3 +276,34 @@ def test_ink_and_paper_follow_the_theme(page: Page, canvas: Locator) -> None:
     light_ink, light_paper = brightness("JupyterLab Light")
     assert dark_ink - dark_paper > 300
     assert light_paper - light_ink > 300
+
+
+def test_classes_have_their_names(browser: Browser) -> None:
+    """Without Jupyter: the widget's own code, and a model that only answers."""
+    page = browser.new_page()
+    names = ["a rather long name", "<b>bold</b>", *"CDEFGHIJKLMNOPQRSTUVWXYZ"]
+    values = {"names": names, "probabilities": [0.02] * 25 + [0.5], "strokes": [SEVEN[0]]}
+    values |= {"seen": None, "message": "The network reads Z", "changes": 0, "changes_read": 0}
+    code = (
+        (REPOSITORY / "mnist_nn" / "canvas.js")
+        .read_text()
+        .replace("export default", "window.widget =")
+    )
+    page.set_content("<div id='there'></div>")
+    page.evaluate(code)
+    page.evaluate(
+        """values => {
+          values.seen = new DataView(new ArrayBuffer(784));
+          const model = { get: (name) => values[name], on() {}, off() {} };
+          window.widget.render({ model, el: document.getElementById("there") });
+        }""",
+        values,
+    )
+    canvas = page.locator(".mnist-canvas")
+    assert canvas.locator(".bars .name").all_inner_texts() == names
+    assert canvas.locator(".bars .bar").count() == 26
+    label = canvas.locator(".bars").get_attribute("aria-label")
+    assert "a rather long name: 2%" in label
+    assert "Z: 50%" in label
+    keep(canvas, "names")
+    page.close()

@@ -152,7 +152,7 @@ def run(code: str, folder: Path) -> str:
 
 def test_paths_do_not_depend_on_the_working_folder(tmp_path: Path) -> None:
     came = run("import mnist_nn; print(mnist_nn.load_mnist(), mnist_nn.DATA_DIR)", tmp_path)
-    assert came == f"MNIST(60,000 training and 10,000 test digits) {DATA_DIR}\n"
+    assert came == f"MNIST(60,000 training and 10,000 test images) {DATA_DIR}\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
@@ -245,6 +245,41 @@ def test_any_csv_set_is_read_without_verifying(tmp_path: Path, text: str) -> Non
     assert np.array_equal(came.test_X, ROWS[:, 1:].astype(np.float32) / np.float32(255))
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "label,a,b\n",
+        "0,1,2\n",
+        "label,0,1\n",
+        "label,1,2\n",
+    ],
+)
+@pytest.mark.parametrize("rows", [[[46, 200, 7], [3, 0, 1]], [[1, 0, 1], [2, 1, 2]]])
+def test_a_csv_set_may_have_few_pixels_and_many_classes(
+    tmp_path: Path, header: str, rows: list[list[int]]
+) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"mnist_{split}.csv").write_text(csv(rows, header))
+    came = load_mnist(tmp_path, verify=False)
+    assert came.train_Y.tolist() == [row[0] for row in rows]
+    assert (255 * came.test_X).round().tolist() == [row[1:] for row in rows]
+
+
+def test_the_two_sets_have_images_of_one_size(tmp_path: Path) -> None:
+    write_csv(tmp_path, csv(ROWS[:, :-1]))
+    text = refusal(tmp_path)
+    assert "784 pixels" in text
+    assert "783" in text
+
+
+@pytest.mark.parametrize("label", [10, 255])
+def test_any_byte_is_a_label_unless_the_set_has_to_be_mnist(idx_folder: Path, label: int) -> None:
+    (idx_folder / LABELS).write_bytes(idx([3, 1, label, 9]))
+    assert load_mnist(idx_folder, verify=False).test_Y.tolist() == [3, 1, label, 9]
+    assert "not MNIST" in refusal(idx_folder, verify=True)
+
+
 def test_another_set_is_not_taken_for_mnist(idx_folder: Path) -> None:
     assert "not MNIST" in refusal(idx_folder, verify=True)
 
@@ -298,7 +333,6 @@ def test_missing_csv_file(tmp_path: Path, missing: str) -> None:
         (LABELS, idx(TEST_Y)[:4] + b"\xff" * 4, str(8 + 2**32 - 1), "has 8"),
         (LABELS, idx([3, 1, 4]), "4 images", "3 labels"),
         (LABELS, idx([3, 1, 4, 9, 0]), "4 images", "5 labels"),
-        (LABELS, idx([3, 1, 10, 9]), "0 to 9", " 10"),
         (IMAGES, idx(np.zeros((0, 3, 5))), "expected", "0 images"),
         (IMAGES, idx(np.zeros((4, 0, 5))), "", ""),
         (IMAGES, idx(np.zeros((4, 4, 4))), "15 pixels", "16"),
@@ -363,9 +397,9 @@ def changed(row: int, column: int, value: Any) -> str:
         (changed(1, 9, 70000), "0 to 255", "something else"),
         (changed(1, 9, 65536 + 9), "0 to 255", "something else"),
         (changed(1, 9, 10**30), "whole numbers", ""),
-        (changed(1, 0, 10), "0 to 9", " 10"),
-        (changed(1, 0, -1), "0 to 9", "-1"),
-        (changed(0, 0, -1), "0 to 9", "-1"),
+        (changed(1, 0, 256), "0 to 255", " 256"),
+        (changed(1, 0, -1), "0 to 255", "-1"),
+        (changed(0, 0, -1), "0 to 255", "-1"),
         (changed(0, 0, 1.5), "whole numbers", "something else"),
         (changed(1, 9, 1.5), "whole numbers", "something else"),
         (changed(1, 9, "abc"), "whole numbers", "something else"),
@@ -373,11 +407,15 @@ def changed(row: int, column: int, value: Any) -> str:
         (changed(1, 9, "inf"), "whole numbers", "something else"),
         (changed(0, 0, "7x"), "whole numbers", "something else"),  # no header: the rest are numbers
         (changed(0, 0, "?"), "whole numbers", "something else"),
-        (csv(ROWS[:, :-1]), "785 columns", "784"),
-        (csv(ROWS[:, [*range(785), 7]]), "785 columns", "786"),
-        (csv(ROWS[:, [*range(785), 7]], HEADER), "785 columns", "786"),
+        (csv(ROWS[:, [*range(785), 7]], HEADER), "785", "786"),
+        (csv(ROWS[:, :1]), "label and the pixels", "1 columns"),
+        (csv(np.zeros((2, 2**17), int)), "label and the pixels", "131072 columns"),
         (csv(ROWS)[:-300], "whole numbers", ""),
-        (csv(ROWS) + csv(ROWS[:1, [*range(785), 7]]), "784 pixels in each row", "saw 786"),
+        (
+            csv(ROWS) + csv(ROWS[:1, [*range(785), 7]]),
+            "same number of pixels in each row",
+            "saw 786",
+        ),
     ],
 )
 def test_bad_csv(tmp_path: Path, text: str, expected: str, came: str) -> None:
@@ -412,16 +450,15 @@ def with_pixel(value: int) -> Any:
         ({"x_test": with_pixel(-1)}, "0 to 255", "-1"),
         ({"x_test": with_pixel(70000)}, "0 to 255", "70000"),
         ({"x_test": with_pixel(65536)}, "0 to 255", "65536"),
-        ({"y_test": TEST_Y + 6}, "0 to 9", " 15"),
-        ({"y_test": TEST_Y - 2}, "0 to 9", "-1"),
-        ({"y_test": TEST_Y + 256}, "0 to 9", "265"),
+        ({"y_test": TEST_Y - 2}, "0 to 255", "-1"),
+        ({"y_test": TEST_Y + 256}, "0 to 255", "265"),
         ({"x_test": TEST_X / 255}, "whole numbers", "float64"),
         ({"y_test": TEST_Y / 1}, "whole numbers", "float64"),
         ({"x_test": TEST_X > 200}, "whole numbers", "bool"),
         ({"x_test": TEST_X[:3]}, "3 images", "4 labels"),
         ({"x_test": TEST_X[:0], "y_test": TEST_Y[:0]}, "expected", "0 images"),
         ({"x_test": TEST_X[:, :0]}, "", ""),
-        ({"x_test": TEST_X[0, 0]}, "(N, 28, 28)", "(5,)"),
+        ({"x_test": TEST_X[0, 0]}, "(N, height, width)", "(5,)"),
         ({"y_test": np.eye(10)[TEST_Y]}, "(N,)", "(4, 10)"),
     ],
 )

@@ -98,7 +98,7 @@ def test_evaluation_prints_numbers_and_no_arrays() -> None:
         (X[:2].T, Y[:2], r"\(4, 2\).*columns into rows"),
         (X[0], Y[:1], r"reshape\(1, -1\)"),
         ((X * 255).astype(np.uint8), Y, "uint8; divide the pixels by 255"),
-        (X, Y[:3], r"4 digits.*\(3,\)"),
+        (X, Y[:3], r"4 images.*\(3,\)"),
         (X, np.eye(3)[[0, 1, 2, 0]], r"\(4, 3\).*one-hot.*argmax"),
         (X, Y.astype(float), "integer.*float64"),
         (X, Y + 1, "0 to 2.*1 to 3"),
@@ -178,7 +178,7 @@ def test_precision_and_recall_against_numbers_worked_by_hand() -> None:
             "f1": [1 / 2, 6 / 7, 4 / 5],
             "count": [2, 4, 2],
         },
-        index=pd.RangeIndex(3, name="digit"),
+        index=pd.RangeIndex(3, name="class"),
     )
     pd.testing.assert_frame_equal(precision_and_recall(CONFUSION), expected, rtol=1e-15)
 
@@ -219,7 +219,7 @@ def test_calibration_against_numbers_worked_by_hand() -> None:
     assert table.to_dict("list") == {
         "confidence": [0.5, pytest.approx(0.65), 0.9],
         "accuracy": [0, 1, 0],
-        "digits": [1, 2, 1],
+        "count": [1, 2, 1],
     }
     assert error == pytest.approx((1 * 0.5 + 2 * 0.35 + 1 * 0.9) / 4)
     # In one bin: as often right as half, and as sure as 0.675.

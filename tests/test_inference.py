@@ -85,8 +85,8 @@ def test_numpy_integers_are_indices(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("index", "split", "error", "said"),
     [
-        (10000, "test", IndexError, "test digits are numbered 0 to 9999, and 10000 is not"),
-        (60000, "train", IndexError, "train digits are numbered 0 to 59999, and 60000 is not"),
+        (10000, "test", IndexError, "test images are numbered 0 to 9999, and 10000 is not"),
+        (60000, "train", IndexError, "train images are numbered 0 to 59999, and 60000 is not"),
         (-1, "test", IndexError, "0 to 9999, and -1 is not"),
         (10**30, "test", IndexError, "0 to 9999"),
         (3.5, "test", TypeError, "whole number, not 3.5"),

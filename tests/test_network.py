@@ -347,7 +347,7 @@ def test_digits_of_another_shape_or_type_are_refused(X, said) -> None:
 @pytest.mark.parametrize(
     ("Y", "said"),
     [
-        (np.array([0, 1]), r"each of 3 digits"),
+        (np.array([0, 1]), r"each of 3 images"),
         (np.eye(4, dtype=int)[:3], r"argmax"),
         (np.array([0.0, 1.0, 2.0]), "float64"),
         (np.array([0, 1, 4]), "from 0 to 3"),

@@ -58,7 +58,7 @@ for array in (DIGITS, POINTS, LABELS, ANSWERS, WEIGHTS, CONFUSION):
 
 ACTIVATIONS = [DIGITS[:1], RNG.random((1, 12)), RNG.random((1, 7)), ANSWERS[:1]]
 MAPS = {"pixels": RNG.normal(size=(5, 2)), "hidden": RNG.normal(size=(5, 2))}
-BINS = pd.DataFrame({"confidence": [0.5, 0.9], "accuracy": [0.4, 0.95], "digits": [3, 100]})
+BINS = pd.DataFrame({"confidence": [0.5, 0.9], "accuracy": [0.4, 0.95], "count": [3, 100]})
 CORRUPTED = {
     "noise": pd.DataFrame({"one": [1, 0.5], "other": [0.9, 0.8]}, index=[0, 1]),
     "turned": pd.DataFrame({"one": [1, 0.2], "other": [0.9, 0.7]}, index=[0, 90]),

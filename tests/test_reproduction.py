@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,14 @@ LAYERS, SEED = [784, 12, 10], 3
 WAYS: dict[str, dict[str, Any]] = {
     "gradient_descent": {"iterations": 3, "learning_rate": 0.5},
     "rate": {"epochs": 1, "batch_size": 500, "learning_rate": 0.1},
-    "momentum": {"epochs": 1, "batch_size": 500, "optimizer": SGD(0.1, momentum=0.9)},
+    "momentum": {"epochs": 1, "batch_size": 500, "optimizer": SGD(0.1, momentum=0.9)}
+    | {"augment": deform},
     "adam": {
         "epochs": 1,
         "batch_size": 900,
-        "optimizer": Adam(0.002, weight_decay=0.1, schedule=cosine),
+        "optimizer": Adam(0.002, weight_decay=0.1, schedule=partial(cosine, warm_up=0.5)),
         "dropout": 0.1,
-        "augment": deform,
+        "augment": partial(deform, rotation=20),
     },
     "patience": {
         "max_epochs": 9,
@@ -109,6 +111,12 @@ def test_another_network_is_told_apart(tmp_path: Path, mnist: MNIST) -> None:
         {"seed": 0, "epochs": 1, "batch_size": 500, "optimizer": "Adam"},
         {"seed": 0, "epochs": 1, "batch_size": 500, "learning_rate": 0.1, "augment": "flip"},
         {"seed": 0, "epochs": 1, "batch_size": 500, "learning_rate": 0.1, "augment": fit},
+        {"seed": 0, "epochs": 1, "batch_size": 500, "learning_rate": 0.1, "augment": partial(fit)},
+        {"seed": 0, "epochs": 1, "batch_size": 500, "learning_rate": 0.1, "augment": {"x": 1}},
+        {"seed": 0, "epochs": 1, "batch_size": 500, "learning_rate": 0.1}
+        | {"augment": partial(deform, twist=1)},
+        {"seed": 0, "epochs": 1, "batch_size": 500, "learning_rate": 0.1}
+        | {"augment": partial(deform, shape=(12, 9))},
         {"seed": 0, "epochs": 1, "batch_size": 500, "optimizer": SGD(0.1, schedule=lambda _: 1)},
         {"seed": 0, "iterations": 3},
         {"seed": 0, "iterations": 3, "learning_rate": 0.1, "data_digest": "741c98"},

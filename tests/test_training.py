@@ -718,7 +718,7 @@ def test_data_that_do_not_fit_are_refused(blobs) -> None:
     X, Y = blobs
     start = init_params([3, 4, 3], rng=0)
     for bad_X, bad_Y, said in (
-        (X[:-1], Y, "Y must have one integer label for each of 299 digits"),
+        (X[:-1], Y, "Y must have one integer label for each of 299 images"),
         (X.T, Y[:3], "X.T"),
         (X[:0], Y[:0], "at least one label"),
         (np.full_like(X, np.nan), Y, "NaN or infinity"),
@@ -744,7 +744,7 @@ def test_what_is_no_array_or_network_is_refused(blobs) -> None:
     ):
         with pytest.raises(TypeError, match=said):
             train(start, bad_X, bad_Y, **SETTINGS)
-    with pytest.raises(TypeError, match="a pair of digits and labels"):
+    with pytest.raises(TypeError, match="a pair of images and labels"):
         train(start, X, Y, **SETTINGS, validation=X)
     pair = train(start, X, Y, **SETTINGS)
     with pytest.raises(TypeError, match=r"train returns a pair, \(network, history\)"):
