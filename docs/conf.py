@@ -4,12 +4,13 @@ Sphinx reads the whole repository, so the notebooks and the README are shown fro
 their links lead where they lead on GitHub.
 """
 
+import inspect
 import re
 from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
-from sphinx.addnodes import download_reference, pending_xref
+from sphinx.addnodes import desc_annotation, desc_content, download_reference, pending_xref
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -46,7 +47,7 @@ copybutton_selector = "div.cell_input pre, div.highlight-sh pre, div.highlight-p
 # Types are in the docstrings, with shapes.
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "no-value": True}
+autodoc_default_options = {"members": True}
 default_role = "py:obj"
 numpydoc_show_class_members = False
 add_module_names = False
@@ -56,6 +57,7 @@ html_theme = "furo"
 html_title = "mnist-nn"
 html_static_path = ["style.css"]
 html_css_files = ["style.css"]
+html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
 templates_path = ["."]
@@ -96,7 +98,9 @@ class Paths(SphinxTransform):
                 continue  # Sphinx warns
             kind = pending_xref if "refdomain" in target else download_reference
             about = {"refexplicit": True, "refdoc": self.env.docname}
-            link.replace_self(kind("", *link.children, **about, **target))
+            new = kind(**about, **target)
+            new.extend(link.children)
+            link.replace_self(new)
 
 
 class Names(SphinxPostTransform):
@@ -126,6 +130,22 @@ def within_link(node: nodes.Node) -> bool:
     return False
 
 
+def is_field(_app: Sphinx, _kind: str, name: str, member: object, *_: object) -> bool | None:
+    """Skip the fields of named tuples and dataclasses: the class's own docstring describes them."""
+    of_tuple = inspect.isdatadescriptor(member) and not isinstance(member, property)
+    is_default = inspect.isfunction(member) and member.__name__ != name.rpartition(".")[2]
+    return of_tuple or is_default or None
+
+
+def hide_value(_app: Sphinx, _domain: str, kind: str, content: desc_content) -> None:
+    """Leave out the value of a constant: it may be a path of the machine that builds the site."""
+    if kind == "data":
+        for value in [*content.parent.findall(desc_annotation)]:
+            value.parent.remove(value)
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("autodoc-skip-member", is_field)
+    app.connect("object-description-transform", hide_value)
     app.add_transform(Paths)
     app.add_post_transform(Names)
