@@ -52,6 +52,7 @@ html_theme = "furo"
 html_title = "mnist-nn"
 html_favicon = "favicon.png"
 html_css_files = ["style.css"]
+html_domain_indices = html_use_index = False  # there is a search
 html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
