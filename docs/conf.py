@@ -15,13 +15,12 @@ from sphinx.addnodes import desc_annotation, desc_content, download_reference, p
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-import mnist_nn
-
 project = "mnist-nn"
 author = "The mnist-nn authors"
 root_doc = "docs/index"
-include_patterns = ["*.md", "data/README.md", "docs/*.md", "notebooks/*.ipynb"]
-exclude_patterns = [".*", "README.md", "build"]  # parts of README.md are in the pages of docs
+# README.md is shown in parts, by the pages of docs.
+include_patterns = ["CHANGELOG.md", "SECURITY.md", "data/README.md", "docs/*.md", "notebooks/*.ipynb"]
+exclude_patterns = [".*", "build"]
 nitpicky = True  # a name that leads nowhere is a warning
 
 extensions = [
@@ -83,7 +82,7 @@ def link_paths(app: Sphinx, document: nodes.document) -> None:
         path = (Path(link.source).parent / link["reftarget"]).resolve()
         page = app.env.path2doc(path / "README.md" if path.is_dir() else path)
         about = {"refexplicit": True, "refdoc": app.env.docname}
-        if path.suffix == ".py" and path.parent == Path(mnist_nn.__file__).parent:
+        if path.suffix == ".py" and path.parent == app.srcdir / "mnist_nn":
             module = f"mnist_nn.{path.stem}"
             new = pending_xref(refdomain="py", reftype="mod", reftarget=module, **about)
         elif page in app.env.found_docs:
