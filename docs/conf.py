@@ -16,10 +16,15 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 project = "mnist-nn"
-author = "The mnist-nn authors"
 root_doc = "docs/index"
 # README.md is shown in parts, by the pages of docs.
-include_patterns = ["CHANGELOG.md", "SECURITY.md", "data/README.md", "docs/*.md", "notebooks/*.ipynb"]
+include_patterns = [
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "data/README.md",
+    "docs/*.md",
+    "notebooks/*.ipynb",
+]
 exclude_patterns = [".*", "build"]
 nitpicky = True  # a name that leads nowhere is a warning
 
