@@ -180,7 +180,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 def read_arrays(
     path: Path, most: int, names: Sequence[str] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Read an npz archive as `numpy.savez` writes it: numbers or text, never pickles.
+    """Read an npz archive as ``numpy.savez`` writes it: numbers or text, never pickles.
 
     The sizes that it states are checked before anything is unpacked.
 
