@@ -59,7 +59,7 @@ def reproduce(
     training and, with a ``validation_size``, for `split_validation`; then either ``iterations`` and
     ``learning_rate``, of `gradient_descent`; or ``epochs`` (or ``max_epochs``) and ``batch_size``,
     with ``learning_rate`` or ``optimizer``, and ``dropout``, ``patience`` and ``augment``
-    (`deform`, or a `functools.partial` of it) as far as they were used, of `train`. `save_model`
+    (`deform`, or a ``functools.partial`` of it) as far as they were used, of `train`. `save_model`
     takes them as they are, among its facts.
 
     Parameters
