@@ -10,6 +10,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -26,6 +27,7 @@ from mnist_nn.checks import (
     check_rng,
     requires,
 )
+from mnist_nn.compute import share
 from mnist_nn.files import UnreadableError, open_file, read_arrays, read_bytes
 
 __all__ = [
@@ -113,16 +115,13 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
     DataError
         If a file is missing, damaged, or contains something else.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     check_flag("verify", verify)
     if data_dir is not None:
         check_path("data_dir", data_dir)
-    with ThreadPoolExecutor() as threads:  # decompression and hashing release the GIL
-        splits = [
-            threads.submit(load_split, split, data_dir, verify=verify) for split in get_args(Split)
-        ]
-        (train_X, train_Y), (test_X, test_Y) = (split.result() for split in splits)
+    # Decompression and hashing release the GIL.
+    (train_X, train_Y), (test_X, test_Y) = share(
+        [partial(load_split, split, data_dir, verify=verify) for split in get_args(Split)]
+    )
     if train_X.shape[1] != test_X.shape[1]:
         raise DataError(
             f"the training images in {data_dir or DATA_DIR} have {train_X.shape[1]} pixels and the "
