@@ -175,14 +175,17 @@ def test_training_holds_blas_to_one_thread() -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no such timer")
-def test_interrupted_predictions_give_blas_its_threads_back() -> None:
-    code = """
+@pytest.mark.parametrize("rows", [1, pytest.param(2048, marks=pytest.mark.long)])
+def test_interrupted_predictions_leave_no_lock_locked_and_give_blas_its_threads_back(
+    rows: int,
+) -> None:
+    code = f"""
 import signal
 import numpy as np
 from threadpoolctl import threadpool_info
 from mnist_nn import init_params, make_predictions
 blas = lambda: [library["num_threads"] for library in threadpool_info()]
-network, X = init_params([8, 4], rng=0), np.zeros((1, 8))
+network, X = init_params([8, 4], rng=0), np.zeros(({rows}, 8))
 make_predictions(network, X)
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 before, interrupts = blas(), 0
