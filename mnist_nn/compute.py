@@ -7,6 +7,8 @@ is limited to one thread, and our own threads share the work and sleep when ther
 
 import math
 import os
+import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,8 +17,9 @@ from contextvars import ContextVar, copy_context
 from functools import cache, partial
 from itertools import repeat
 from pathlib import Path, PurePosixPath
-from threading import Barrier, RLock
-from typing import TYPE_CHECKING, Literal, TypeVar
+from threading import Barrier, RLock, current_thread, main_thread
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
 
@@ -31,6 +34,7 @@ BLOCK = 3840
 """The most rows in a slice: few enough to bound the memory that it takes."""
 
 _WORTH_A_THREAD = 512  # rows: a smaller slice is computed faster than it is handed over
+_GRACE_SECONDS = 5  # for an interrupted computation to end before another interrupt stops it
 _SLICES = 8  # into which a few thousand rows are cut: more would cost two cores 5%
 
 
@@ -66,7 +70,7 @@ def matmul(A: Floats, B: Floats, order: Literal["C", "F"] = "C") -> Floats:
     elif size >= 2 * 300**3:
         # The rows of A or the columns of B in parts: each gives as much of the product.
         product = np.empty((m, n), np.result_type(A, B))
-        with one_blas_thread() as cores:
+        with Interrupts(), one_blas_thread() as cores:
             cut = partial(np.array_split, indices_or_sections=min(cores, size // 300**3))
             if n > m:
                 shares = zip(repeat(A), cut(B, axis=1), cut(product, axis=1), strict=False)
@@ -120,14 +124,14 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
 
     The caller works as well, from the first part on, while other threads start from the last. Any
     part that no thread has started by then, the caller runs itself, so it never waits for a thread
-    that has no core. Meanwhile BLAS is limited to one thread (except Apple's, which cannot be).
+    that has no core; where no thread can be started, it runs all of them. Meanwhile BLAS is limited
+    to one thread (except Apple's, which cannot be).
     """
     if len(parts) == 1 and _holders:
         return [parts[0]()]  # as in every small step of a training
-    with one_blas_thread() as cores:
-        team = _team(cores - 1) if cores > 1 and len(parts) > 1 else None
-        if team is None:
-            return [part() for part in parts]
+    with Interrupts() as interrupts, one_blas_thread() as cores:
+        if len(parts) == 1:
+            return [parts[0]()]
         results: dict[int, T] = {}
         waiting = deque(range(len(parts)))
 
@@ -135,6 +139,7 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
             # Parts do not share their work further: the result would depend on the number of cores.
             _is_part.set(True)
             while True:
+                interrupts.raise_if_one_came()
                 try:
                     i = take()
                 except IndexError:  # there are none left
@@ -143,11 +148,11 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
 
         helpers: list[Future[None]] = []
         try:
-            with suppress(RuntimeError):  # the program is ending, and the team has gone
+            with suppress(RuntimeError):  # no thread can be started, or the program is ending
                 for _ in range(min(cores, len(parts)) - 1):
                     # What np.errstate has set is in a context, which a thread does not inherit.
                     run = partial(copy_context().run, work, waiting.pop)
-                    helpers.append(team.submit(run))
+                    helpers.append(_team(cores - 1).submit(run))
             copy_context().run(work, waiting.popleft)
         finally:
             waiting.clear()
@@ -158,6 +163,59 @@ def share(parts: Sequence[Callable[[], T]]) -> list[T]:
             if not helper.cancelled():
                 helper.result()  # raises what a part has raised
         return [results[i] for i in range(len(parts))]
+
+
+class Interrupts:
+    """A context in which an interrupt from the keyboard is noted, and raised where it does no harm.
+
+    Anywhere else it could leave an import, a drawing or a step half done, and a lock locked for
+    good: since Python 3.14 it may come between ``with lock`` and the block (CPython issue 148874).
+    It is raised by `raise_if_one_came`, or at the end. If that does not come, another interrupt,
+    some seconds later, is raised at once.
+    """
+
+    def __init__(self) -> None:
+        self._first = math.inf  # when it came
+        self._leaving = False
+        self._handler: Any = None
+
+    def __enter__(self) -> Self:
+        # Signals are for the main thread alone, and somebody else's handler stays.
+        if current_thread() is main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if handler is signal.default_int_handler:
+                self._handler = handler
+                signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.leave():
+            raise KeyboardInterrupt
+
+    def leave(self) -> bool:
+        """Put the handler back, and tell whether an interrupt has come."""
+        if self._handler is not None:
+            try:
+                signal.signal(signal.SIGINT, self._handler)
+            except KeyboardInterrupt:  # it came as soon as the handler was back
+                self._note()
+        return self._first < math.inf
+
+    def raise_if_one_came(self) -> None:
+        """Raise KeyboardInterrupt if an interrupt has come."""
+        if self._first < math.inf:
+            raise KeyboardInterrupt
+
+    def _note(self, *_: object) -> None:
+        now = time.monotonic()
+        self._first = min(self._first, now)
+        if now - self._first > _GRACE_SECONDS and not self._leaving:
+            raise KeyboardInterrupt
 
 
 _is_part: ContextVar[bool] = ContextVar("is_part", default=False)
@@ -247,8 +305,15 @@ def _quotas(
     return quotas
 
 
-def _team(threads: int) -> ThreadPoolExecutor | None:
-    """Start the threads that help, once; return None where they cannot be started."""
+def _team(threads: int) -> ThreadPoolExecutor:
+    """Start the threads that help, once.
+
+    Raises
+    ------
+    RuntimeError
+        Where no more threads can be started: in a browser there are none, and elsewhere as many as
+        the system allows.
+    """
     with _lock:
         if threads not in _teams:
             team = ThreadPoolExecutor(threads, thread_name_prefix="mnist_nn")
@@ -257,11 +322,9 @@ def _team(threads: int) -> ThreadPoolExecutor | None:
                 for _ in range(threads):
                     team.submit(started.wait)
                 started.wait()
-            except BaseException as error:
+            except BaseException:
                 started.abort()  # or those that wait for the others would do so for ever
                 team.shutdown(wait=False, cancel_futures=True)
-                if isinstance(error, RuntimeError):
-                    return None
                 raise
             _teams[threads] = team
         return _teams[threads]

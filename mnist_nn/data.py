@@ -28,6 +28,7 @@ from mnist_nn.checks import (
     check_rng,
     requires,
 )
+from mnist_nn.compute import share
 from mnist_nn.files import (
     HOME,
     RESTORE,
@@ -131,16 +132,13 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
     DataError
         If a file is missing, damaged, or contains something else.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     check_flag("verify", verify)
     if data_dir is not None:
         check_path("data_dir", data_dir)
-    with ThreadPoolExecutor() as threads:  # decompression and hashing release the GIL
-        splits = [
-            threads.submit(load_split, split, data_dir, verify=verify) for split in get_args(Split)
-        ]
-        (train_X, train_Y), (test_X, test_Y) = (split.result() for split in splits)
+    # Decompression and hashing release the GIL.
+    (train_X, train_Y), (test_X, test_Y) = share(
+        [partial(load_split, split, data_dir, verify=verify) for split in get_args(Split)]
+    )
     if train_X.shape[1] != test_X.shape[1]:
         raise DataError(
             f"the training images in {data_dir or _DATA} have {train_X.shape[1]} pixels and the "

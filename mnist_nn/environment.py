@@ -28,7 +28,7 @@ def environment() -> dict[str, Any]:
 
     BLAS chooses a kernel to suit the processor, and NumPy the functions that use its extensions.
     """
-    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})  # none in a browser
     return {
         "mnist_nn": version(),
         "commit": _commit(),

@@ -378,7 +378,7 @@ def _main_components(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     # that label started, until each component has a single label.
     labels = np.where(coarse, np.arange(1, coarse.size + 1).reshape(coarse.shape), 0)
     while True:
-        larger = np.where(coarse, _filtered(labels, "MaxFilter", 3).astype(np.int64), 0)
+        larger = np.where(coarse, _filtered(labels, "MaxFilter", 3).astype(np.intp), 0)
         larger = np.append(0, larger)[larger]
         if (larger == labels).all():
             break

@@ -64,7 +64,11 @@ class Progress:
         elif shown:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, unit=unit, initial=int(rows[-1][unit]) if rows else 0)
+            # tqdm would start a thread to keep watch over its guess of how often to look at the
+            # clock; this bar looks every time.
+            bar = type("Bar", (tqdm,), {"monitor_interval": 0})
+            done = int(rows[-1][unit]) if rows else 0
+            self._bar = bar(total=total, unit=unit, initial=done, miniters=0)
         self._start = self._drawn = time.perf_counter()
         self._drawings, self._pause, self._is_empty = 0, _REDRAW_SECONDS, True
         if rows:

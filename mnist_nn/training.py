@@ -1,8 +1,6 @@
 """Train a network: full-batch gradient descent, and mini-batches with early stopping."""
 
 import math
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -11,14 +9,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from mnist_nn import checks
 from mnist_nn.checkpoint import Checkpoint
 from mnist_nn.checks import Array, Floats, Integers, Rng
-from mnist_nn.compute import by_columns, map_slices, one_blas_thread
+from mnist_nn.compute import Interrupts, by_columns, map_slices, one_blas_thread
 from mnist_nn.data import batches
 from mnist_nn.evaluation import probabilities_of
 from mnist_nn.network import Gradients, Network, backward_prop, cross_entropy, forward_prop
@@ -39,8 +37,6 @@ __all__ = [
 
 Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
 """Takes images and a random generator, and returns new images with the same labels."""
-
-_GRACE_SECONDS = 5  # for a step to end before another interrupt stops it in the middle
 
 # The arguments are checked once, before the first step.
 forward, backward = forward_prop.unchecked, backward_prop.unchecked
@@ -519,28 +515,12 @@ class TrainingInterrupted(KeyboardInterrupt):
         self.network, self.history = network, history
 
 
-class _Interrupts:
-    """A context that hands over the result so far when training is interrupted.
-
-    An interrupt in the middle of an import, a drawing or a step would leave it half done. So an
-    interrupt is only noted, and takes effect in ``stop_if_interrupted``, or at the end. If a step
-    does not end, another interrupt, some seconds later, stops it in the middle.
-    """
+class _Interrupts(Interrupts):
+    """A context that hands over the result so far when training is interrupted."""
 
     def __init__(self, result: "Callable[[], tuple[Network, pd.DataFrame]]") -> None:
+        super().__init__()
         self._result = result
-        self._first_signal = math.inf  # when it came
-        self._leaving = False  # whether the result is being made
-        self._handler: Any = None
-
-    def __enter__(self) -> Self:
-        # Signals are for the main thread alone, and somebody else's handler stays.
-        if threading.current_thread() is threading.main_thread():
-            handler = signal.getsignal(signal.SIGINT)
-            if handler is signal.default_int_handler:
-                self._handler = handler
-                signal.signal(signal.SIGINT, self._note)
-        return self
 
     def __exit__(
         self,
@@ -553,27 +533,10 @@ class _Interrupts:
             # Made in any case: once the handler is back, another signal would end the making.
             stopped = TrainingInterrupted(*self._result())
             stopped.__cause__ = None if isinstance(error, KeyboardInterrupt) else error
-            if self._first_signal < math.inf or isinstance(error, KeyboardInterrupt):
-                raise stopped
         finally:
-            if self._handler is not None:
-                try:
-                    signal.signal(signal.SIGINT, self._handler)
-                except KeyboardInterrupt:  # it came as soon as the handler was back
-                    self._note()
-        if self._first_signal < math.inf:  # it came in this last moment
+            came = self.leave()
+        if came or isinstance(error, KeyboardInterrupt):
             raise stopped
-
-    def stop_if_interrupted(self) -> None:
-        """Raise KeyboardInterrupt if an interrupt has come."""
-        if self._first_signal < math.inf:
-            raise KeyboardInterrupt
-
-    def _note(self, *_: object) -> None:
-        now = time.monotonic()
-        self._first_signal = min(self._first_signal, now)
-        if now - self._first_signal > _GRACE_SECONDS and not self._leaving:
-            raise KeyboardInterrupt
 
 
 @contextmanager
@@ -595,7 +558,7 @@ def _running(
             run.rows.append({run.unit: done, **figures, "seconds": seconds})
             shown.show(run.rows[-1])
 
-        yield report, interrupts.stop_if_interrupted
+        yield report, interrupts.raise_if_one_came
 
 
 def _mean_over_slices(

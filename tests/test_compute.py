@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -173,15 +175,19 @@ def test_training_holds_blas_to_one_thread() -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no such timer")
-def test_interrupted_predictions_give_blas_its_threads_back() -> None:
-    code = """
+@pytest.mark.parametrize("rows", [1, pytest.param(2048, marks=pytest.mark.long)])
+def test_interrupted_predictions_leave_no_lock_locked_and_give_blas_its_threads_back(
+    rows: int,
+) -> None:
+    code = f"""
 import signal
 import numpy as np
 from threadpoolctl import threadpool_info
 from mnist_nn import init_params, make_predictions
 blas = lambda: [library["num_threads"] for library in threadpool_info()]
-network, X = init_params([8, 4], rng=0), np.zeros((1, 8))
+network, X = init_params([8, 4], rng=0), np.zeros(({rows}, 8))
 make_predictions(network, X)
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 before, interrupts = blas(), 0
 while interrupts < 2000:
     try:
@@ -193,8 +199,23 @@ while interrupts < 2000:
 make_predictions(network, X)
 print(before == blas())
 """
-    handler = "import signal; signal.signal(signal.SIGALRM, signal.default_int_handler)"
-    assert in_a_process(handler + code) == "True\n"
+    assert in_a_process(code) == "True\n"
+
+
+def test_an_interrupt_waits_for_the_end_of_a_part_and_not_for_the_others() -> None:
+    ended = []
+
+    def part(i: int) -> None:
+        if i == 0:
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(0.001)
+        ended.append(i)
+
+    with pytest.raises(KeyboardInterrupt):
+        share([partial(part, i) for i in range(10_000)])
+    assert 0 in ended
+    assert len(ended) < 10_000
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def in_a_process(code: str) -> str:
@@ -340,20 +361,101 @@ with one_blas_thread() as cores:
     assert in_a_process(code).split() == ["1", "1", "1"]
 
 
-def test_where_no_thread_can_be_started_the_caller_does_everything() -> None:
+# In WebAssembly: what CPython lacks there, and what NumPy does.
+BROWSER = """
+import _thread, errno, os, subprocess, sys, threading
+import numpy
+def no_thread(*_, **__):
+    raise RuntimeError("can't start new thread")
+def no_process(*_, **__):
+    raise OSError(errno.ENOTSUP, "emscripten does not support processes.")
+threading.Thread.start = _thread.start_new_thread = _thread.start_joinable_thread = no_thread
+subprocess.Popen.__init__ = no_process
+sys.modules |= {"_multiprocessing": None, "fcntl": None}
+for name in {"fork", "register_at_fork", "sched_getaffinity"} & {*dir(os)}:
+    delattr(os, name)
+os.cpu_count = lambda: 8
+numpy.show_config = lambda mode: {}
+"""
+# As with the limit on a user's threads, which root does not have: there is no room for a stack.
+NO_ROOM = """
+import threading
+threading.stack_size(2**47)
+"""
+EVERYTHING = """
+import hashlib, io, tempfile, threading, warnings
+from pathlib import Path
+warnings.simplefilter("error", RuntimeWarning)
+from mnist_nn import *
+digits = load_mnist()
+X, Y = digits.train_X[:3000], digits.train_Y[:3000]
+start = init_params([784, 32, 10], rng=0)
+settings = dict(
+    epochs=2, batch_size=1100, optimizer=Adam(0.002), rng=0, dropout=0.1, augment=deform,
+    validation=(digits.test_X[:2000], digits.test_Y[:2000]), patience=2,
+)
+with tempfile.TemporaryDirectory() as folder:
+    settings["checkpoint"] = Path(folder, "run.npz")
+    trained, history = train(start, X, Y, **settings)
+    resumed, _ = train(start, X, Y, **settings)
+    save_model(Path(folder, "model.npz"), trained)
+    loaded = load_model(Path(folder, "model.npz"))
+descended, _ = gradient_descent(start, X, Y, iterations=3)
+probabilities = predict_proba(loaded, digits.test_X)
+plot_history(history).savefig(io.BytesIO())
+arrays = [*digits, probabilities]
+for network in (trained, resumed, loaded, descended):
+    arrays += [*network.w, *network.b]
+print(*[hashlib.sha256(array.tobytes()).hexdigest() for array in arrays])
+print(predict_index(42), predict_image(DATA_DIR / "digit_photo.jpg"))
+"""
+
+
+@pytest.fixture(scope="module")
+def with_threads() -> str:
+    return in_a_process(EVERYTHING)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "system",
+    [
+        BROWSER,
+        pytest.param(
+            NO_ROOM,
+            marks=pytest.mark.skipif(
+                sys.platform == "win32", reason="Windows limits the room for a stack"
+            ),
+        ),
+    ],
+    ids=["browser", "no room"],
+)
+def test_where_no_thread_can_be_started_everything_works_on_one(
+    system: str, with_threads: str
+) -> None:
+    came = in_a_process(f"{system}{EVERYTHING}\nprint(threading.active_count())")
+    assert came == with_threads + "1\n"
+
+
+def test_when_some_threads_cannot_be_started_none_is_left() -> None:
     code = """
 import threading
-start, refused = threading.Thread.start, []
-def refuse(thread):
-    refused.append(thread)
-    raise RuntimeError("can't start new thread")
-threading.Thread.start = refuse
-from mnist_nn.compute import map_slices
-print(*map_slices(lambda rows: threading.get_ident() == threading.main_thread().ident, 9000))
-threading.Thread.start = start
-print(len(refused), threading.active_count())
+start, started = threading.Thread.start, []
+def start_two(thread):
+    if len(started) == 2:
+        raise RuntimeError("can't start new thread")
+    started.append(thread)
+    start(thread)
+threading.Thread.start = start_two
+from mnist_nn import compute
+try:
+    compute._team(3)
+except RuntimeError:
+    for thread in started:
+        thread.join(600)
+    print(len(started), threading.active_count())
 """
-    assert in_a_process(code).split() == ["True"] * 8 + ["1" if CORES > 1 else "0", "1"]
+    assert in_a_process(code).split() == ["2", "1"]
 
 
 @several_cores
