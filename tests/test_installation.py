@@ -1,18 +1,22 @@
 """What pip installs: the wheel and the sdist, each in an environment of its own."""
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
+from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
+import nbformat
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 UV = os.environ.get("UV") or shutil.which("uv") or "uv"  # `uv run` says where it is
-
-pytestmark = pytest.mark.slow
 
 # Nothing is written into the package, and nothing is asked over a network.
 WATCHED = """
@@ -73,6 +77,28 @@ def run_installed(package: Path, code: str, folder: Path) -> str:
     return uv("run", *environment, "python", "-I", "-c", code, cwd=folder / "empty", env=env)
 
 
+def test_what_is_imported_is_declared_and_nothing_else() -> None:
+    sources = [file.read_text(encoding="utf-8") for file in REPOSITORY.glob("mnist_nn/*.py")]
+    sources.append((REPOSITORY / "notebooks" / "run.py").read_text(encoding="utf-8"))
+    for path in REPOSITORY.glob("notebooks/*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        sources += [cell.source for cell in cells if cell.cell_type == "code"]
+    imported = set()
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module.split(".")[0])
+    imported -= {*sys.stdlib_module_names, "mnist_nn"}
+    distributions = metadata.packages_distributions()
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = chain.from_iterable(project["optional-dependencies"].values())
+    declared = {re.split(r"[>=]", line)[0] for line in [*project["dependencies"], *extras]}
+    commands = {"jupyter", "kaggle"}
+    assert {distributions[name][0].lower() for name in imported} == declared - commands
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["*.whl", "*.tar.gz"])
 def test_an_installed_package_needs_no_checkout(built: Path, tmp_path: Path, pattern: str) -> None:
     (package,) = built.glob(pattern)
@@ -88,6 +114,7 @@ def test_an_installed_package_needs_no_checkout(built: Path, tmp_path: Path, pat
     assert written == {"models", "mine.npz", "history.png"}
 
 
+@pytest.mark.slow
 def test_the_sdist_builds_the_wheel_of_the_checkout(built: Path, tmp_path: Path) -> None:
     uv("build", "--wheel", "--out-dir", tmp_path, cwd=REPOSITORY)
     (wheel,), (ours,) = built.glob("*.whl"), tmp_path.glob("*.whl")
@@ -95,6 +122,7 @@ def test_the_sdist_builds_the_wheel_of_the_checkout(built: Path, tmp_path: Path)
     assert wheel.read_bytes() == ours.read_bytes()
 
 
+@pytest.mark.slow
 def test_without_an_extra_a_function_says_which_it_needs(built: Path, tmp_path: Path) -> None:
     code = """
 import mnist_nn
