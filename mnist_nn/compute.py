@@ -186,6 +186,7 @@ class Interrupts:
             if handler is signal.default_int_handler:
                 self._handler = handler
                 signal.signal(signal.SIGINT, self._note)
+                _noting.append(self)
         return self
 
     def __exit__(
@@ -200,8 +201,10 @@ class Interrupts:
     def leave(self) -> bool:
         """Put the handler back, and tell whether an interrupt has come."""
         if self._handler is not None:
+            _noting.remove(self)
             try:
-                signal.signal(signal.SIGINT, self._handler)
+                if signal.getsignal(signal.SIGINT) == self._note:  # nobody else's
+                    signal.signal(signal.SIGINT, self._handler)
             except KeyboardInterrupt:  # it came as soon as the handler was back
                 self._note()
         return self._first < math.inf
@@ -216,6 +219,15 @@ class Interrupts:
         self._first = min(self._first, now)
         if now - self._first > _GRACE_SECONDS and not self._leaving:
             raise KeyboardInterrupt
+
+
+_noting: list[Interrupts] = []  # the one that has set a handler, if there is one
+
+
+def raise_if_interrupted() -> None:
+    """Raise KeyboardInterrupt if an interrupt has come, in the middle of a part that takes long."""
+    for interrupts in _noting:
+        interrupts.raise_if_one_came()
 
 
 _is_part: ContextVar[bool] = ContextVar("is_part", default=False)

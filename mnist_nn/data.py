@@ -10,6 +10,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -28,7 +29,7 @@ from mnist_nn.checks import (
     check_rng,
     requires,
 )
-from mnist_nn.compute import share
+from mnist_nn.compute import raise_if_interrupted, share
 from mnist_nn.files import (
     HOME,
     RESTORE,
@@ -131,10 +132,14 @@ def load_mnist(data_dir: Path | str | None = None, *, verify: bool = True) -> MN
     ------
     DataError
         If a file is missing, damaged, or contains something else.
+    TypeError
+        If an argument has another type, or ``verify`` is False without a folder.
     """
     check_flag("verify", verify)
     if data_dir is not None:
         check_path("data_dir", data_dir)
+    elif not verify:
+        raise TypeError("data_dir must be the folder of your data if verify is False, not None")
     # Decompression and hashing release the GIL.
     (train_X, train_Y), (test_X, test_Y) = share(
         [partial(load_split, split, data_dir, verify=verify) for split in get_args(Split)]
@@ -152,7 +157,18 @@ def load_split(
     split: Split, data_dir: Path | str | None = None, *, verify: bool = True
 ) -> tuple[Pixels, Labels]:
     """Read only the training or only the test digits, as ``(X, Y)``; see `load_mnist`."""
-    folder = _DATA if data_dir is None else Path(data_dir)
+    if data_dir is not None:
+        return _read_split(split, Path(data_dir), verify=verify)
+    try:
+        return _read_split(split, _DATA, verify=verify)
+    except DataError:
+        # What came with an installed package is damaged; `download_mnist` may have been here.
+        with suppress(DataError):
+            return _read_split(split, DATA_DIR, verify=True)
+        raise
+
+
+def _read_split(split: Split, folder: Path, *, verify: bool) -> tuple[Pixels, Labels]:
     images, labels = (_with_suffix(folder / name) for name in _IDX_NAMES[split])
     csv, npz = folder / f"mnist_{split}.csv", folder / "mnist.npz"
     if images and labels:
@@ -166,10 +182,16 @@ def load_split(
         X, Y = _read_npz(npz, split)
     else:
         idx = " and ".join(f"{name}.gz" for name in _IDX_NAMES[split])
-        found = next((f"only {file.name}" for file in (images, labels) if file), "none")
+        found = next((f"only {file.name}" for file in (images, labels) if file), "none of them")
+        if not folder.is_dir():
+            found = "no such folder"
+        advice = (
+            f"bring them back by {RESTORE}, or pass another folder as data_dir"
+            if folder == _DATA
+            else "check data_dir, and the names of the files in it"
+        )
         raise DataError(
-            f"expected {idx}, or {csv.name}, or {npz.name} in {folder}, but found {found}; "
-            f"{RESTORE} restores MNIST, or pass another folder as data_dir"
+            f"expected {idx}, or {csv.name}, or {npz.name} in {folder}, but found {found}; {advice}"
         )
     if len(X) != len(Y) or X.size == 0:
         raise DataError(
@@ -340,7 +362,7 @@ def _read_idx(path: Path, dimensions: int) -> Bytes:
     if content[:4] != magic:
         raise DataError(
             f"{path} should start with the bytes {magic.hex(' ')} of an IDX file of "
-            f"{'images' if dimensions == 3 else 'labels'} but starts with "
+            f"{'gray images' if dimensions == 3 else 'labels'} but starts with "
             f"{content[:4].hex(' ') or 'nothing'}; download it again"
         )
     shape = np.frombuffer(content[4:header].ljust(4 * dimensions, b"\0"), ">u4").tolist()
@@ -371,8 +393,9 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
             offset, cells = 0, []
             for line in file.read(_MOST_ROW_BYTES).splitlines(keepends=True):
                 offset += len(line)
-                cells = [cell.strip(b' "\r\n') for cell in line.split(b",")]
-                if line.removeprefix(codecs.BOM_UTF8).strip():
+                text = line.removeprefix(codecs.BOM_UTF8)
+                cells = [cell.strip(b' "\r\n') for cell in text.split(b",")]
+                if text.strip():
                     break
             pixels = len(cells) - 1
             if pixels < 1 or offset >= _MOST_ROW_BYTES or size > _MOST_CSV_BYTES:
@@ -382,15 +405,24 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
                     "download it again"
                 )
             # The first row may be a header: names, or the numbers by which pandas names columns.
-            named = not any(cell.isdigit() for cell in cells)
-            numbered = cells[1:] in ([b"%d" % i for i in range(n, n + pixels)] for n in (0, 1))
-            numbered = numbered and (cells[0] == b"0" or not cells[0].isdigit())
-            file.seek(offset if named or numbered else 0)
+            is_name = [not _is_number(cell) for cell in cells]
+            first = int(cells[1]) if cells[1] in (b"0", b"1") else -1
+            numbered = cells[1:] == [b"%d" % i for i in range(first, first + pixels)]
+            numbered = numbered and (is_name[0] or (cells[:3] == [b"0", b"1", b"2"]))
+            if b"label" in map(bytes.lower, cells[1:]):
+                raise DataError(
+                    f"{path} should have the label in its first column, not in another; move it"
+                )
+            file.seek(offset if all(is_name) or numbered else 0)
             # No value may be missing, and checking for missing values would take twice as long.
             read = partial(pd.read_csv, header=None, dtype=np.int64, na_filter=False)
             rows = 2**23 // len(cells) + 1  # 64 MB at a time
+            parts = []
             with np.errstate(invalid="raise"), read(file, chunksize=rows) as chunks:  # infinity
-                table = np.concatenate([_narrowed(chunk.to_numpy()) for chunk in chunks])
+                for chunk in chunks:
+                    parts.append(_narrowed(chunk.to_numpy()))
+                    raise_if_interrupted()
+            table = np.concatenate(parts)
     except (UnreadableError, pd.errors.ParserError) as error:
         # What a parser says of the form is safe to quote. The cells may be anything.
         raise DataError(
@@ -410,6 +442,14 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
             f"has {table.shape[1]}; download it again"
         )
     return table[:, 1:], table[:, 0]
+
+
+def _is_number(cell: bytes) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _narrowed(cells: NDArray[np.int64]) -> NDArray[np.int16]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mnist_nn.compute import blas
+from mnist_nn.files import IS_INSTALLED
 
 
 @cache
@@ -49,7 +50,7 @@ def environment() -> dict[str, Any]:
 def _commit() -> str | None:
     """Name the commit of the code in a checkout; an installed package has none."""
     folder = Path(__file__).resolve().parent.parent
-    if (folder / ".git").exists():
+    if not IS_INSTALLED and (folder / ".git").exists():
         with suppress(OSError, subprocess.SubprocessError):
             name = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
             answer = subprocess.run(name, cwd=folder, capture_output=True, text=True, timeout=10)

@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PACKAGE = Path(__file__).resolve().parent
-_IS_INSTALLED = (_PACKAGE / "shipped").is_dir()  # which only a wheel has
+IS_INSTALLED = (_PACKAGE / "shipped").is_dir()  # which only a wheel has
 
-SHIPPED = _PACKAGE / "shipped" if _IS_INSTALLED else _PACKAGE.parent
+SHIPPED = _PACKAGE / "shipped" if IS_INSTALLED else _PACKAGE.parent
 """The folder of ``data`` and ``models``, which come with the package."""
 
-HOME = Path() if _IS_INSTALLED else _PACKAGE.parent
+HOME = Path() if IS_INSTALLED else _PACKAGE.parent
 """The folder in which new files go into ``data`` and ``models``: never the installed package."""
 
-RESTORE = "installing mnist-nn again" if _IS_INSTALLED else "`git checkout data`"
+RESTORE = "installing mnist-nn again" if IS_INSTALLED else "`git checkout data`"
 """What brings back the digits that come with the package, for a message."""
 
 _END_BYTES = 22  # of the record that ends a zip archive

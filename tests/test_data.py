@@ -3,6 +3,7 @@ import hashlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ import pytest
 from formats import CSV_HEADER, csv, idx, npy
 
 from mnist_nn import DATA_DIR, MNIST, DataError, batches, digest, load_mnist, split_validation
+from mnist_nn.compute import Interrupts
 from mnist_nn.data import DIGESTS, load_split
 
 PUBLISHED = {
@@ -266,6 +268,57 @@ def test_a_csv_set_may_have_few_pixels_and_many_classes(
     assert (255 * came.test_X).round().tolist() == [row[1:] for row in rows]
 
 
+@pytest.mark.parametrize("text", ["5.0,0.0,1.0,2.0\n4,3,4,5\n", "\ufeff5,0,1,2\n4,3,4,5\n"])
+def test_no_first_row_of_numbers_is_taken_for_a_header(tmp_path: Path, text: str) -> None:
+    """As numpy.savetxt and float tables of pandas have it, or with a byte order mark."""
+    for split in ("train", "test"):
+        (tmp_path / f"mnist_{split}.csv").write_text(text, encoding="utf-8")
+    assert load_mnist(tmp_path, verify=False).train_Y.tolist() == [5, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("-5,0,1\n4,3,4\n", "0 to 255"), ("a,b,Label\n1,2,3\n", "label in its first column")],
+)
+def test_no_first_row_is_lost(tmp_path: Path, text: str, expected: str) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"mnist_{split}.csv").write_text(text)
+    assert expected in refusal(tmp_path)
+
+
+def test_a_long_file_can_be_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "mnist_test.csv").write_text(csv(ROWS))
+    read_to_its_end = []
+
+    def interrupted() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        read_to_its_end.append(load_split("test", tmp_path, verify=False))
+
+    with pytest.raises(KeyboardInterrupt), Interrupts():
+        interrupted()
+    assert not read_to_its_end
+
+
+def test_other_data_has_to_be_named() -> None:
+    with pytest.raises(TypeError, match="data_dir must be the folder of your data"):
+        load_mnist(verify=False)
+
+
+def test_damaged_digits_of_an_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `download_mnist` has put into the working folder is read in their place."""
+    package, working = tmp_path / "package", tmp_path / "working"
+    shutil.copytree(DATA_DIR, package)
+    (package / f"{IMAGES}.gz").write_bytes(b"damaged")
+    monkeypatch.setattr("mnist_nn.data._DATA", package)
+    monkeypatch.setattr("mnist_nn.data.DATA_DIR", working)
+    with pytest.raises(DataError, match="package"):
+        load_mnist()
+    shutil.copytree(DATA_DIR, working)
+    assert digest(load_mnist().test_X) == DIGESTS["test_X"]
+
+
 def test_the_two_sets_have_images_of_one_size(tmp_path: Path) -> None:
     write_csv(tmp_path, csv(ROWS[:, :-1]))
     text = refusal(tmp_path)
@@ -305,7 +358,7 @@ def test_missing_idx_file(idx_folder: Path, name: str) -> None:
 def test_missing_folder(tmp_path: Path) -> None:
     text = refusal(tmp_path / "nowhere")
     assert str(tmp_path / "nowhere") in text
-    for name in ("train-images-idx3-ubyte.gz", "mnist_train.csv", "mnist.npz", "found none;"):
+    for name in ("train-images-idx3-ubyte.gz", "mnist_train.csv", "mnist.npz", "no such folder;"):
         assert name in text
 
 
