@@ -111,9 +111,9 @@ class Progress:
             left = passed / done * (self._total - done) if done else 0.0
             self._state = {
                 self._unit: f"{done} of {self._total}",
+                "time left": f"≤ {left:.0f} s",  # where a narrow terminal still shows it
                 **figures,
                 "time": f"{passed:.0f} s",
-                "time left": f"≤ {left:.0f} s",
             }
             if now - self._drawn >= self._pause:
                 self._draw()

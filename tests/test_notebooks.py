@@ -1,7 +1,9 @@
 """The notebooks: they run in full on the real data, and are committed as they should be."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from mnist_nn import load_model, model_card
 
@@ -74,6 +76,15 @@ def test_notebook_has_no_path_and_no_credential(path: Path, pattern: str) -> Non
     assert not re.search(pattern, nbformat.writes(notebook))
 
 
+ENDLESS = """
+from mnist_nn import init_params, train
+import numpy as np
+X, Y = np.eye(4, dtype=np.float32), np.arange(4)
+run = dict(epochs=10**9, batch_size=2, learning_rate=0.3, rng=0, validation=(X, Y))
+train(init_params([4, 4], rng=0), X, Y, **run)
+""".strip()
+
+
 def run_small(tmp_path: Path, *cells: str) -> tuple[subprocess.CompletedProcess[str], Any]:
     """Run a notebook with the command of the README, and return its copy too."""
     folder = tmp_path / "notebooks"
@@ -120,9 +131,48 @@ def test_the_command_says_which_cell_failed(tmp_path: Path) -> None:
     done, copy = run_small(tmp_path, "digit = 7", "1 / (digit - 7)", "print('not reached')")
     assert done.returncode == 1
     assert done.stdout.endswith("[2 of 3] 1 / (digit - 7)\n")
-    assert "ZeroDivisionError: division by zero" in done.stderr
+    assert "ZeroDivisionError: division by zero\nin the cell [2 of 3]" in done.stderr
     assert "Traceback" not in done.stderr
     assert copy.cells[2].outputs[0].ename == "ZeroDivisionError"
+    assert copy.cells[3].execution_count is None
+
+
+@pytest.mark.long
+def test_what_is_not_a_notebook_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.ipynb").write_text("# A title")
+    for path in (tmp_path / "text.ipynb", tmp_path, tmp_path / "missing.ipynb"):
+        command = [sys.executable, REPOSITORY / "notebooks" / "run.py", path]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 2
+        assert f"{path} should be a notebook, but cannot be read" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name == "nt", reason="there, Ctrl-C is no signal to one process")
+def test_ctrl_c_stops_the_cell_and_shows_time_left_in_a_narrow_terminal(tmp_path: Path) -> None:
+    import pty
+
+    notebook = new_notebook(cells=[new_code_cell(ENDLESS), new_code_cell("print('no')")])
+    for cell in notebook.cells:
+        cell.outputs = [new_output("stream", text="of another run")]
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(REPOSITORY / "notebooks" / "run.py", tmp_path / "notebooks")
+    nbformat.write(notebook, tmp_path / "endless.ipynb")
+    command = [sys.executable, "notebooks/run.py", "endless.ipynb"]
+    reader, writer = pty.openpty()
+    with subprocess.Popen(command, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE) as child:
+        os.close(writer)
+        shown = b""
+        while b"time left" not in shown:
+            shown += os.read(reader, 4096)
+        child.send_signal(signal.SIGINT)
+        _, error = child.communicate(timeout=60)
+    os.close(reader)
+    assert child.returncode == 1
+    assert error.decode().strip().startswith("stopped\nin the cell [1 of 2] from mnist_nn")
+    assert max(map(len, re.split(r"[\r\n]", shown.decode(errors="replace")))) <= 80 + len("\033[K")
+    assert "of another run" not in (tmp_path / "build" / "endless.ipynb").read_text()
 
 
 def test_every_notebook_is_there() -> None:
