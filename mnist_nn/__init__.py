@@ -4,7 +4,24 @@
 >>> predict_index(42)
 """
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from mnist_nn import (
+    augmentation,
+    checkpoint,
+    data,
+    download,
+    evaluation,
+    inference,
+    network,
+    optimizers,
+    plots,
+    preparation,
+    reproduction,
+    storage,
+    training,
+)
 
 # Each module lists its public names in __all__.
 from mnist_nn.augmentation import *
@@ -24,6 +41,22 @@ from mnist_nn.training import *
 if TYPE_CHECKING:
     from mnist_nn.canvas import *
 
+__all__ = [
+    *augmentation.__all__,
+    *checkpoint.__all__,
+    *data.__all__,
+    *download.__all__,
+    *evaluation.__all__,
+    *inference.__all__,
+    *network.__all__,
+    *optimizers.__all__,
+    *plots.__all__,
+    *preparation.__all__,
+    *reproduction.__all__,
+    *storage.__all__,
+    *training.__all__,
+]
+
 
 def __getattr__(name: str) -> Any:
     # Widgets take longer to load than all the rest, and few people need one.
@@ -38,4 +71,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "DigitCanvas"]
+    return [*globals(), *(["DigitCanvas"] if find_spec("anywidget") else [])]

@@ -26,7 +26,7 @@ from traitlets.config import Config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-_LINES = 12  # of an output; the copy has the rest
+_LINES = 24  # of an output; the copy has the rest
 
 
 class Runner(NotebookClient):

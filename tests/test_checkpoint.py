@@ -113,8 +113,8 @@ def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, kind: str, kills: in
     while killed < kills:
         with start(kind, checkpoint, result) as child:
             time.sleep(rng.uniform(0, 0.3 / kills))
-            child.send_signal(signal.SIGKILL)
-        assert child.returncode == -signal.SIGKILL
+            child.kill()
+        assert child.returncode != 0
         killed += 1
     with start(kind, checkpoint, result) as child:
         pass
@@ -134,7 +134,7 @@ def test_a_run_killed_in_the_middle_of_a_write(tmp_path: Path) -> None:
             while len(list(tmp_path.glob(".run.npz.*"))) < 1 and child.poll() is None:
                 pass
             child.kill()
-        assert child.returncode == -signal.SIGKILL
+        assert child.returncode != 0
         caught += len(list(tmp_path.glob(".run.npz.*")))
     with start("patience", checkpoint, result) as child:
         pass
