@@ -80,7 +80,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(json.loads(running[0].read_text())["url"], folder, folder / "settings")
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:  # at times, one of its threads does not end
+            server.kill()
+            server.wait()
 
 
 @pytest.fixture(scope="module")
