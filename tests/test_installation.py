@@ -67,7 +67,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_installed(package: Path, code: str, folder: Path) -> str:
+def run_installed(package: Path | str, code: str, folder: Path) -> str:
     """Run code in a new environment and an empty folder, where HOME cannot be written."""
     home = folder / "home"
     home.touch()  # a file, in which not even root can make a folder
@@ -144,3 +144,15 @@ for ask in lambda: mnist_nn.DigitCanvas, lambda: mnist_nn.download_mnist(source=
     canvas, kaggle = run_installed(wheel, code, tmp_path).splitlines()
     assert 'pip install "mnist-nn[widgets]"' in canvas
     assert 'pip install "mnist-nn[kaggle]"' in kaggle
+
+
+@pytest.mark.slow
+def test_the_extras_bring_what_they_are_for(built: Path, tmp_path: Path) -> None:
+    code = """
+import dotenv, kagglesdk, six
+import mnist_nn
+print(mnist_nn.DigitCanvas.__name__)
+"""
+    (wheel,) = built.glob("*.whl")
+    package = f"mnist-nn[kaggle,widgets] @ {wheel.as_uri()}"
+    assert run_installed(package, code, tmp_path) == "DigitCanvas\n"
