@@ -237,8 +237,11 @@ sys.modules["matplotlib"] = None  # so that importing it fails
 import mnist_nn.inference
 mnist_nn.inference._show = lambda draw: print(draw().size)
 print(mnist_nn.predict_index(42).label)
+del sys.modules["matplotlib"]
+print(mnist_nn.predict_index(42, class_names=[*"абвгдежзий"]).label)
+print("matplotlib" in sys.modules)
 """
     came = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    assert came.splitlines() == ["(1416, 640)", "4"]
+    assert came.splitlines() == ["(1416, 640)", "4"] * 2 + ["False"]
