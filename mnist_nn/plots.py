@@ -5,7 +5,7 @@ What does not have the type, the shape or the range that a docstring gives is re
 `TypeError` or a `ValueError`.
 
 Two arguments are the same everywhere, and only data of your own needs them: ``shape``, the height
-and width of an image, if it is not square; and ``class_names``, a text for each class, from 0 on,
+and width of an image, if it is not square; and ``class_names``, a string for each class, from 0 on,
 to be written instead of its number.
 
 The colors are those of Okabe and Ito (2008, "Color universal design"), which can be told apart with
