@@ -6,6 +6,7 @@ declares such checks beside an equation, so that its body stays the equation.
 
 import inspect
 import math
+import os
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -158,7 +159,11 @@ def check_path(name: str, value: Any) -> None:
             f'{name} must be a string or a pathlib.Path, not {value!r}; such as "models/mine.npz"'
         )
     text = str(value)
-    if not text.strip() or "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    try:
+        possible = text.strip() and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
         raise ValueError(
             f"{name} must be a path with characters that names can have, not {text!a}; check "
             "where it comes from"
