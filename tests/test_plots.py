@@ -242,16 +242,16 @@ def as_matplotlib_writes(text: str) -> Image.Image:
     return ink(Image.fromarray(np.asarray(canvas.buffer_rgba())))
 
 
-def test_plot_prediction_writes_names_of_other_scripts_as_matplotlib_does(written: Any) -> None:
-    names = ["Köter", "Koter", "Собака", "Собаки", "αβγ"]
-    page = plot_prediction(DIGITS[0], ANSWERS[0, :5], class_names=names)
+def test_plot_prediction_writes_letters_of_other_scripts_as_matplotlib_does(written: Any) -> None:
+    names = [*"oöüłжяβψא€"]
+    page = plot_prediction(DIGITS[0], ANSWERS[0], class_names=names)
     expected = [as_matplotlib_writes(name) for name in names]
     for i, name in enumerate(names):
         came = ink(page.crop(tuple(map(round, written[name]))))
         pixels = [np.ravel(came), *(np.ravel(other.resize(came.size)) for other in expected)]
         likeness = np.corrcoef(np.array(pixels))[0, 1:]
         assert likeness.argmax() == i
-        assert likeness[i] > 0.8
+        assert likeness[i] > 0.7
 
 
 def test_plot_prediction_warns_once_of_characters_that_its_font_lacks() -> None:
