@@ -126,7 +126,7 @@ def predict_index(
     """
     check_choice("split", split, get_args(Split))
     try:
-        position = None if isinstance(index, bool) else operator.index(index)
+        position = None if isinstance(index, bool | np.bool_) else operator.index(index)
     except TypeError:
         position = None
     if position is None:
