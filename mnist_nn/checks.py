@@ -6,6 +6,7 @@ declares such checks beside an equation, so that its body stays the equation.
 
 import inspect
 import math
+import os
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -155,10 +156,14 @@ def check_path(name: str, value: Any) -> None:
     """Raise unless ``value`` is a path: not empty, and of characters that names can have."""
     if not isinstance(value, str | Path):
         raise TypeError(
-            f'{name} must be a path, text or pathlib.Path, not {value!r}; such as "models/mine.npz"'
+            f'{name} must be a string or a pathlib.Path, not {value!r}; such as "models/mine.npz"'
         )
     text = str(value)
-    if not text.strip() or "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    try:
+        possible = text.strip() and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
         raise ValueError(
             f"{name} must be a path with characters that names can have, not {text!a}; check "
             "where it comes from"
@@ -166,7 +171,7 @@ def check_path(name: str, value: Any) -> None:
 
 
 def check_installed(module: str, extra: str) -> None:
-    """Raise ImportError unless the module is installed, which comes with an extra."""
+    """Raise ImportError unless the module, which an extra installs, is there."""
     if find_spec(module) is None:
         raise ImportError(
             f'{module} must be installed, and is not; run pip install "mnist-nn[{extra}]"',
@@ -327,15 +332,15 @@ def name_classes(class_names: Any, classes: int | None = None) -> tuple[str, lis
         return "digit" if classes == 10 else "class", numbers
     count = len(class_names) if is_list(class_names) else 0
     if isinstance(class_names, str) or not count or (classes is not None and count != classes):
-        texts = "a text" if classes is None else f"{classes} texts, one"
+        strings = "a string" if classes is None else f"{classes} strings, one"
         raise ValueError(
-            f"class_names must be a list with {texts} for each class, not "
+            f"class_names must be a list with {strings} for each class, not "
             f"{reprlib.repr(class_names)}; name them in the order of their numbers, from 0 on"
         )
     for name in class_names:
         if not isinstance(name, str) or not name.isprintable() or not name.strip():
             raise ValueError(
-                "class_names must be texts that can be written in one line, not "
+                "class_names must be strings that can be written in one line, not "
                 f"{reprlib.repr(name)}; choose another"
             )
     return "class", [str(name) for name in class_names]
@@ -381,7 +386,8 @@ def check_labels(Y: Any, rows: int | None, classes: int | None, name: str = "Y")
         )
         raise ValueError(
             f"{name} must hold labels {bounds}, not {Y.min()} to {Y.max()}; number the classes "
-            "from 0, or allow for more, in the last layer of the network, classes or class_names"
+            "from 0, or raise the number of classes: widen the last layer, or pass more classes or "
+            "class_names"
         )
 
 

@@ -4,7 +4,7 @@ import io
 import operator
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -51,11 +51,19 @@ class Prediction(_Answer):
         The true one, if it is known.
     probabilities : (classes,) array
         The probability of each.
-    class_names : sequence of str or None
+    class_names : tuple of str or None
         What the classes are called, to show them by. It is no item of the tuple, which has three.
     """
 
-    class_names: Sequence[str] | None = None
+    class_names: tuple[str, ...] | None = None
+
+    # That of a named tuple copies its items alone.
+    def _replace(self, **changes: Any) -> "Prediction":
+        prediction = super()._replace(**changes)
+        prediction.class_names = self.class_names
+        return prediction
+
+    __replace__ = _replace  # for copy.replace, from Python 3.13 on
 
     def __repr__(self) -> str:
         if self.class_names is None:
@@ -74,6 +82,7 @@ class Prediction(_Answer):
             isinstance(other, Prediction)
             and self[:2] == other[:2]
             and np.array_equal(self.probabilities, other.probabilities)
+            and self.class_names == other.class_names
         )
 
     def __ne__(self, other: object) -> bool:
@@ -117,7 +126,7 @@ def predict_index(
     """
     check_choice("split", split, get_args(Split))
     try:
-        position = None if isinstance(index, bool) else operator.index(index)
+        position = None if isinstance(index, bool | np.bool_) else operator.index(index)
     except TypeError:
         position = None
     if position is None:
@@ -203,7 +212,7 @@ def read_digit(
     """Ask a network about one image, a row of shape ``(1, n_in)``."""
     probabilities = predict_proba(network, x)[0]
     prediction = Prediction(int(np.argmax(probabilities)), label, probabilities)
-    prediction.class_names = class_names
+    prediction.class_names = None if class_names is None else tuple(class_names)
     return prediction
 
 

@@ -5,7 +5,7 @@ What does not have the type, the shape or the range that a docstring gives is re
 `TypeError` or a `ValueError`.
 
 Two arguments are the same everywhere, and only data of your own needs them: ``shape``, the height
-and width of an image, if it is not square; and ``class_names``, a text for each class, from 0 on,
+and width of an image, if it is not square; and ``class_names``, a string for each class, from 0 on,
 to be written instead of its number.
 
 The colors are those of Okabe and Ito (2008, "Color universal design"), which can be told apart with
@@ -15,7 +15,11 @@ color alone whether an answer is right or wrong.
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL import Image
+    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 __all__ = [
     "plot_activations",
@@ -143,7 +148,8 @@ def plot_prediction(
 ) -> "Image.Image":
     """Draw a digit next to the probabilities that a network predicts for each.
 
-    It draws with Pillow: importing matplotlib takes longer than an answer should.
+    It draws with Pillow: importing matplotlib takes longer than an answer should. Class names that
+    are not ASCII are written in DejaVu Sans, as in the other figures.
 
     Parameters
     ----------
@@ -165,13 +171,14 @@ def plot_prediction(
     PIL.Image.Image
         To be shown at half its width, and so sharp on screens with small pixels.
     """
-    from PIL import Image, ImageDraw, ImageFont, ImageOps
+    from PIL import Image, ImageDraw, ImageOps
 
     _check_images("pixels", pixels, ("pixels",))
     shape = image_shape("pixels", len(pixels), shape)
     check_numbers("probabilities", probabilities, ("classes",), lowest=0, highest=1)
     classes = len(probabilities)
     kind, names = name_classes(class_names, classes)
+    font = _font("".join(names))
     if label is not None:
         check_count("label", label, 0, classes - 1)
     if picture is not None:
@@ -206,7 +213,7 @@ def plot_prediction(
     chart = max(680, 30 * classes)
     middle, width = axis + chart // 2 + 20, chart / classes
     size = 24 if class_names is not None else min(28, round(0.6 * width))
-    longest = max(ImageFont.load_default(size).getlength(name) for name in names)
+    longest = max(font(size).getlength(name) for name in names)
     # Names that do not fit side by side are written upright.
     strip = min(300, int(longest) + 4) if longest > 0.9 * width else 0
     foot = bottom + max(strip - 38, 0)
@@ -225,8 +232,8 @@ def plot_prediction(
         draw.text((x, y), text, color, fitting(text, size, room), anchor)
 
     def fitting(text: str, size: int, room: float) -> Any:
-        length = ImageFont.load_default(size).getlength(text)
-        return ImageFont.load_default(size if length <= room else max(1, int(size * room / length)))
+        length = font(size).getlength(text)
+        return font(size if length <= room else max(1, int(size * room / length)))
 
     def write_upright(x: float, y: float, text: str, size: int, length: int, anchor: str) -> None:
         line = Image.new("L", (length, 40))
@@ -685,6 +692,29 @@ def _pillow(picture: Array) -> "Image.Image":
 
     values = (np.float32(255) * picture.clip(0, 1)).round().astype(np.uint8)
     return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+
+
+def _font(text: str) -> "Callable[[int], FreeTypeFont | ImageFont]":
+    """Return what loads a font for the text in a size: Pillow's own if that is ASCII.
+
+    Pillow's has no other characters. DejaVu Sans, the font of matplotlib's figures, has those of
+    many scripts; for the ones that it lacks, there is a warning, as from matplotlib.
+    """
+    from PIL import ImageFont
+
+    if text.isascii():
+        return ImageFont.load_default
+    # Found, not imported, which would take longer than an answer should.
+    matplotlib = Path(getattr(find_spec("matplotlib"), "origin", "")).parent
+    font = partial(ImageFont.truetype, matplotlib / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf")
+    box = bytes(font(20).getmask("\uffff"))  # what is drawn for a character that the font lacks
+    if missing := {letter for letter in text if bytes(font(20).getmask(letter)) == box}:
+        warnings.warn(
+            f"the font of the picture, DejaVu Sans, lacks {''.join(sorted(missing))} and shows "
+            "boxes instead; to read the names there, write them in another script",
+            stacklevel=3,
+        )
+    return font
 
 
 def _draw_image(axis: "Axes", image: Array) -> None:

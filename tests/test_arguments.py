@@ -8,8 +8,12 @@ before any work, by a sentence of the package that names the argument.
 import importlib
 import linecache
 import math
+import os
 import pkgutil
 import re
+import shutil
+import subprocess
+import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -504,3 +508,46 @@ def test_one_wrong_argument_is_refused_by_its_name(
                     complaints.append(f"{argument} = {name} is accepted")
     plt.close("all")
     assert not complaints, "\n".join([call, *complaints])
+
+
+NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="where names can have it")
+
+
+@pytest.mark.parametrize(
+    "path", ["", " ", "a\0b", pytest.param("a\ud800", marks=NOT_ON_WINDOWS)], ids=ascii
+)
+def test_what_no_file_can_be_called_is_no_path(path: str) -> None:
+    for function in (mnist_nn.load_model, mnist_nn.load_mnist):
+        with pytest.raises(ValueError, match="path with characters that names can have") as refusal:
+            function(path)
+        assert str(refusal.value).isascii()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have Unicode names alone")
+@pytest.mark.parametrize("name", [b"caf\xe9", b"caf\xc3\xa9"], ids=["Latin-1", "UTF-8"])
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_the_package_works_in_a_folder_of_any_name(
+    tmp_path: Path, name: bytes, locale: str
+) -> None:
+    folder = tmp_path / os.fsdecode(name)
+    shutil.copytree(PACKAGE, folder / "mnist_nn")
+    for shipped in (DATA_DIR, NUMBER_RECOGNITION.parent):
+        (folder / shipped.name).symlink_to(shipped)
+    code = """
+import os, mnist_nn as nn
+print(os.fsencode(nn.__file__))
+path = os.path.join(os.getcwd(), "mine.npz")
+nn.save_model(path, nn.init_params([784, 10], rng=0))
+print(nn.load_model(path).neuron_layers, nn.predict_index(42).label)
+"""
+    settings = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    came = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    file = os.fsencode(folder / "mnist_nn" / "__init__.py")
+    assert came.stdout.splitlines() == [repr(file), "[784, 10] 4"]

@@ -1,5 +1,7 @@
+import copy
 import gzip
 import io
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -136,6 +138,36 @@ def test_predictions_are_equal_if_all_that_they_say_is() -> None:
     assert probabilities is p
 
 
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda prediction: prediction._replace(),
+        lambda prediction: prediction.__replace__(label=1),
+        copy.copy,
+        copy.deepcopy,
+        lambda prediction: pickle.loads(pickle.dumps(prediction)),
+    ],
+)
+def test_a_copy_of_a_prediction_keeps_the_names(copied: Callable[[Any], Any]) -> None:
+    names, p = [*"abcdefghij"], np.linspace(0, 0.2, 10)
+    for class_names in (names, np.array(names)):
+        prediction = predict_index(2, NETWORK, class_names=class_names)  # a 1
+        came = copied(prediction)
+        assert type(came) is Prediction
+        assert came == prediction
+        assert repr(came) == repr(prediction)
+        assert "label=b" in repr(came)
+        assert came != predict_index(2, NETWORK)
+        assert came != predict_index(2, NETWORK, class_names=names[::-1])
+        changed = came._replace(digit=4, probabilities=p)
+        assert repr(changed).startswith("Prediction(e, label=b, probabilities=a 0.0%, b 2.2%, c")
+        digit, label, probabilities = changed
+        assert (digit, label) == (4, 1)
+        assert probabilities is p
+    with pytest.raises(TypeError, match="unhashable"):  # as arrays are
+        hash(prediction)
+
+
 def test_prediction_prints_in_one_line() -> None:
     text = repr(Prediction(4, 9, np.array([0.0, 0.25, 0.75])))
     assert text == "Prediction(digit=4, label=9, probabilities=0.0% 25.0% 75.0%)"
@@ -237,8 +269,11 @@ sys.modules["matplotlib"] = None  # so that importing it fails
 import mnist_nn.inference
 mnist_nn.inference._show = lambda draw: print(draw().size)
 print(mnist_nn.predict_index(42).label)
+del sys.modules["matplotlib"]
+print(mnist_nn.predict_index(42, class_names=[*"абвгдежзий"]).label)
+print("matplotlib" in sys.modules)
 """
     came = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    assert came.splitlines() == ["(1416, 640)", "4"]
+    assert came.splitlines() == ["(1416, 640)", "4"] * 2 + ["False"]

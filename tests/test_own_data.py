@@ -538,12 +538,12 @@ def test_the_figures_without_images(own: Own) -> None:
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (NAMES[:2], "3 texts, one for each class, not"),
-        ("abc", "3 texts"),
+        (NAMES[:2], "3 strings, one for each class, not"),
+        ("abc", "3 strings"),
         ([0, 1, 2], "written in one line, not 0"),
         (["a", "b\nc", "d"], r"one line, not 'b\\nc'"),
         (["a", "", "d"], "one line, not ''"),
-        (5, "3 texts"),
+        (5, "3 strings"),
     ],
 )
 def test_names_that_do_not_fit(own: Own, names: Any, said: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -225,6 +226,43 @@ def test_plot_prediction_of_a_picture_shows_it_whole(shape: Any, written: Any) -
     transparent = np.zeros((60, 80, 4))
     page = plot_prediction(DIGITS[0], ANSWERS[0], picture=transparent)
     assert page.getpixel((264, 334)) == (255, 255, 255)
+
+
+def ink(picture: Image.Image) -> Image.Image:
+    """Cut out what is dark."""
+    dark = picture.convert("L").point(lambda value: 255 - value)
+    return dark.crop(dark.point(lambda value: 255 * (value > 100)).getbbox())
+
+
+def as_matplotlib_writes(text: str) -> Image.Image:
+    figure = Figure(figsize=(3, 1), dpi=72)
+    figure.text(0.5, 0.5, text, fontsize=24, ha="center")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return ink(Image.fromarray(np.asarray(canvas.buffer_rgba())))
+
+
+def test_plot_prediction_writes_letters_of_other_scripts_as_matplotlib_does(written: Any) -> None:
+    names = [*"oöüłжяβψא€"]
+    page = plot_prediction(DIGITS[0], ANSWERS[0], class_names=names)
+    expected = [as_matplotlib_writes(name) for name in names]
+    for i, name in enumerate(names):
+        came = ink(page.crop(tuple(map(round, written[name]))))
+        pixels = [np.ravel(came), *(np.ravel(other.resize(came.size)) for other in expected)]
+        likeness = np.corrcoef(np.array(pixels))[0, 1:]
+        assert likeness.argmax() == i
+        assert likeness[i] > 0.7
+
+
+def test_plot_prediction_warns_once_of_characters_that_its_font_lacks() -> None:
+    names = ["日本", "Köter", "日"]
+    with pytest.warns(UserWarning, match="DejaVu Sans, lacks 日本 and shows boxes") as warned:
+        boxes = plot_prediction(DIGITS[0], ANSWERS[0, :3], class_names=names)
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+    with pytest.warns(UserWarning, match="lacks 中文 and"):
+        same = plot_prediction(DIGITS[0], ANSWERS[0, :3], class_names=["中文", "Köter", "文"])
+    assert np.array_equal(boxes, same)
 
 
 def lines(axis: Axes) -> dict[str, Any]:
