@@ -350,9 +350,14 @@ def check_pixels(X: Any, n_in: int, name: str = "X") -> None:
     """Raise unless ``X`` is an array with ``n_in`` floats per row."""
     check_array(name, X)
     if X.ndim != 2 or X.shape[1] != n_in:
+        advice = (
+            f"turn gray images into rows with {name}.reshape(len({name}), -1)"
+            if X.ndim > 2
+            else f"reshape a single image with {name}.reshape(1, -1), turn columns into rows with "
+            f"{name}.T"
+        )
         raise ValueError(
-            f"{name} must have one image per row, shape (N, {n_in}), not {X.shape}; reshape a "
-            f"single image with {name}.reshape(1, -1), turn columns into rows with {name}.T"
+            f"{name} must have one image per row, shape (N, {n_in}), not {X.shape}; {advice}"
         )
     check_fractions(name, X)
 
@@ -374,9 +379,14 @@ def check_labels(Y: Any, rows: int | None, classes: int | None, name: str = "Y")
     check_array(name, Y)
     rows = Y.size if rows is None else rows
     if Y.shape != (rows,) or Y.dtype.kind not in "iu":
+        advice = (
+            f"number the names with class_names, {name} = np.unique({name}, return_inverse=True)"
+            if Y.dtype.kind in "OSU"
+            else "turn one-hot rows into labels with argmax(axis=1)"
+        )
         raise ValueError(
             f"{name} must have one integer label for each of {rows} images, shape ({rows},), not "
-            f"{Y.dtype} of shape {Y.shape}; turn one-hot rows into labels with argmax(axis=1)"
+            f"{Y.dtype} of shape {Y.shape}; {advice}"
         )
     if rows == 0:
         raise ValueError(f"{name} must hold at least one label, and is empty; check the data")

@@ -312,7 +312,8 @@ def plot_confusion(confusion: Array, *, class_names: Sequence[str] | None = None
     """Draw how often each class (row) was read as each class (column).
 
     Only the mistakes are colored. The correct answers on the diagonal are far more frequent and
-    would take up the whole color scale.
+    would take up the whole color scale. Of more than 40 classes, the counts are not written, and
+    not every name.
 
     Parameters
     ----------
@@ -323,12 +324,12 @@ def plot_confusion(confusion: Array, *, class_names: Sequence[str] | None = None
     """
     check_numbers("confusion", confusion, ("classes", "classes"), lowest=0)
     kind, names = _names(class_names, len(confusion))
-    many = len(confusion) > 10
-    side = max(5.0, 0.32 * len(confusion))  # of the matrix
+    many, too_many = len(confusion) > 10, len(confusion) > 40
+    side = min(max(5.0, 0.32 * len(confusion)), 13.0)  # of the matrix
     figure, (axis,) = _figure(1, 1, (side + 1.6, side + 0.8))
     mistakes = np.where(np.eye(len(confusion), dtype=bool), 0, confusion)
     drawn = axis.imshow(mistakes, cmap="Blues", vmin=0, vmax=max(mistakes.max(), 1))
-    for (row, column), count in np.ndenumerate(confusion):
+    for (row, column), count in [] if too_many else np.ndenumerate(confusion):
         weight = "bold" if row == column else "normal"
         # Black and white contrast equally well with a color of relative luminance 0.18.
         cell = drawn.to_rgba(mistakes[row, column])[:3]
@@ -344,8 +345,9 @@ def plot_confusion(confusion: Array, *, class_names: Sequence[str] | None = None
             size="x-small" if many else None,
         )
     axis.set(xlabel="read as", ylabel=f"true {kind}")
-    axis.set_yticks(range(len(names)), names)
-    axis.set_xticks(range(len(names)), names)
+    shown = range(0, len(names), 1 + len(names) // 41)
+    axis.set_yticks(shown, [names[number] for number in shown])
+    axis.set_xticks(shown, [names[number] for number in shown])
     if max(map(len, names)) > 2:
         axis.tick_params("x", labelrotation=90)
     if many:

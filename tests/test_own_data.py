@@ -477,8 +477,11 @@ def test_figures_of_any_number_of_classes(classes: int, name: str | None, writte
     assert page.width > 26 * classes
     confusion = confusion_matrix(P.argmax(axis=1), Y, classes)
     ticks = drawn(plot_confusion(confusion, class_names=names)).axes[0]
-    assert [label.get_text() for label in ticks.get_xticklabels()] == texts
-    assert [label.get_text() for label in ticks.get_yticklabels()] == texts
+    some = texts if classes <= 40 else texts[::2]
+    assert [label.get_text() for label in ticks.get_xticklabels()] == some
+    assert [label.get_text() for label in ticks.get_yticklabels()] == some
+    counts = [text.get_text() for text in ticks.texts]
+    assert counts == ([str(count) for count in confusion.ravel()] if classes <= 40 else [])
     bars = drawn(plot_activations(forward_prop(network, X[:1]), **kind)).axes[2]
     assert [label.get_text() for label in bars.get_yticklabels()] == texts
     for axis in (ticks, bars):
