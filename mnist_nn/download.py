@@ -82,7 +82,7 @@ def download_mnist(
     source : {"auto", "kaggle", "mirror"}
         ``"kaggle"`` downloads the two CSV files with the kaggle client, which comes with
         ``pip install "mnist-nn[kaggle]"``. Credentials come from the environment, ``.env`` or
-        ``~/.kaggle``; if there are none, it tries without.
+        the files of that client; if there are none, it tries without.
         ``"mirror"`` downloads the four IDX files from a public mirror. ``"auto"`` tries Kaggle
         first if there are credentials, and then the mirrors.
     force : bool
@@ -217,7 +217,7 @@ def _ask_kaggle() -> "requests.Response":
     credentials = _credentials()
     request = ApiDownloadDatasetRequest()
     request.owner_slug, request.dataset_slug = DATASET.split("/")
-    # Without a token, not even "", it would look for credentials itself.
+    # "" and not None, or the client would look for credentials itself.
     with KaggleClient(api_token=credentials.get("token", "")) as client:
         session = client.http_client()._session
         # It sets no timeout, so a server that does not respond would block it forever.
@@ -261,16 +261,17 @@ def _dotenv() -> dict[str, str]:
 def _credentials() -> dict[str, str]:
     """Return what is sent to Kaggle: a token, a username and key, a refresh token, or nothing.
 
-    They are looked up where and in the order that Kaggle's client does, but in .env, too.
+    The places and their order are those of the kaggle client, which does not know .env.
     """
     environ = os.environ | _dotenv()
-    token = environ.get("KAGGLE_API_TOKEN", "")
-    if token := (
+    given = environ.get("KAGGLE_API_TOKEN", "")
+    token = (
         _read(environ.get("KAGGLE_API_V1_TOKEN", ""))  # in a notebook on Kaggle
-        or _read(token, token)  # it may be the name of a file
+        or _read(given, given)  # a token, or the name of a file that contains one
         or _read("~/.kaggle/access_token")
         or _read("~/.kaggle/access_token.txt")
-    ):
+    )
+    if token:
         return {"token": token}
     config = Path(environ.get("XDG_CONFIG_HOME") or "~/.config", "kaggle")
     for folder in (environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle", "~/.kaggle", config):
@@ -284,8 +285,8 @@ def _credentials() -> dict[str, str]:
 
 
 def _read(file: Path | str, otherwise: str = "") -> str:
-    """Return the text of a file, or something else if it cannot be read."""
-    with contextlib.suppress(OSError, RuntimeError, ValueError):  # such as a name that is too long
+    """Return the text of a file, or ``otherwise`` if it cannot be read."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # no such file, no such home
         return Path(file).expanduser().read_text().strip()
     return otherwise
 

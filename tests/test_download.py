@@ -506,12 +506,13 @@ IN_CONFIG = "home/.config/kaggle/kaggle.json"
 MOVED = {"KAGGLE_CONFIG_DIR": "elsewhere"}
 LOOK_UPS: dict[str, tuple[dict[str, str], dict[str, str], str | None]] = {
     "kaggle.json": ({"home/.kaggle/kaggle.json": LEGACY_JSON}, {}, f"Basic {BASIC}"),
-    "access_token": ({"home/.kaggle/access_token": KEY}, {}, f"Bearer {KEY}"),
+    "access_token": ({"home/.kaggle/access_token": f"{KEY}\n"}, {}, f"Bearer {KEY}"),
+    "access_token-damaged": ({"home/.kaggle/access_token": "\udc81"}, {}, None),
     "access_token.txt": ({"home/.kaggle/access_token.txt": KEY}, {}, f"Bearer {KEY}"),
     "login": ({"home/.kaggle/credentials.json": OAUTH_JSON}, {}, f"Bearer {KEY}"),
     "login-expired": ({"home/.kaggle/credentials.json": OAUTH_EXPIRED_JSON}, {}, f"Bearer {KEY}"),
     "login-damaged": ({"home/.kaggle/credentials.json": OAUTH_JSON[:-1]}, {}, None),
-    "login-empty": ({"home/.kaggle/credentials.json": "{}"}, {}, None),
+    "login-ended": ({"home/.kaggle/credentials.json": OTHER_JSON}, {}, None),
     "config": ({IN_CONFIG: LEGACY_JSON}, {}, f"Basic {BASIC}"),
     "config-second": (
         {"home/.kaggle/kaggle.json": LEGACY_JSON, IN_CONFIG: OTHER_JSON},
@@ -530,7 +531,16 @@ LOOK_UPS: dict[str, tuple[dict[str, str], dict[str, str], str | None]] = {
         MOVED,
         f"Basic {BASIC}",
     ),
-    "moved-empty": ({"home/.kaggle/kaggle.json": LEGACY_JSON}, MOVED, f"Basic {BASIC}"),
+    "moved-empty": (
+        {"home/.kaggle/kaggle.json": LEGACY_JSON, IN_CONFIG: OTHER_JSON},
+        MOVED,
+        f"Basic {BASIC}",
+    ),
+    "moved-to-nobody": (
+        {"home/.kaggle/kaggle.json": LEGACY_JSON},
+        {"KAGGLE_CONFIG_DIR": "~nobody-of-this-name"},
+        f"Basic {BASIC}",
+    ),
     "moved-but-token": ({"home/.kaggle/access_token": KEY}, MOVED, f"Bearer {KEY}"),
     "moved-has-no-token": ({"elsewhere/access_token": KEY}, MOVED, None),
     "xdg": (
@@ -556,7 +566,7 @@ LOOK_UPS: dict[str, tuple[dict[str, str], dict[str, str], str | None]] = {
     ),
     "pair-of-both": ({IN_CONFIG: OTHER_JSON}, {"KAGGLE_KEY": KEY}, f"Basic {BASIC}"),
     "pair-blank": ({"home/.kaggle/kaggle.json": '{"username": "", "key": ""}'}, {}, None),
-    "pair-not-there": ({"home/.kaggle/kaggle.json": "[1]"}, {}, None),
+    "pair-in-a-list": ({"home/.kaggle/kaggle.json": "[1]"}, {}, None),
 }
 
 
@@ -572,7 +582,7 @@ def test_kaggle_goes_first_exactly_if_it_is_sent_something(
 ) -> None:
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content)
+        (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
         (tmp_path / name).chmod(0o600)
     for name, value in environ.items():
         elsewhere = value.startswith("elsewhere")
