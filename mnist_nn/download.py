@@ -82,7 +82,7 @@ def download_mnist(
     source : {"auto", "kaggle", "mirror"}
         ``"kaggle"`` downloads the two CSV files with the kaggle client, which comes with
         ``pip install "mnist-nn[kaggle]"``. Credentials come from the environment, ``.env`` or
-        ``~/.kaggle``; if there are none, it tries without.
+        the files of that client; if there are none, it tries without.
         ``"mirror"`` downloads the four IDX files from a public mirror. ``"auto"`` tries Kaggle
         first if there are credentials, and then the mirrors.
     force : bool
@@ -113,7 +113,7 @@ def download_mnist(
     failures = []
     for name in {"kaggle": ["kaggle"], "mirror": MIRRORS}.get(source, ["kaggle", *MIRRORS]):
         try:
-            if source == "auto" and name == "kaggle" and not _has_credentials():
+            if source == "auto" and name == "kaggle" and not _credentials():
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="mnist_nn-") as temporary:
@@ -130,8 +130,8 @@ def download_mnist(
     raise DownloadError(
         "MNIST could not be downloaded; every source failed:\n  "
         + "\n  ".join(failures)
-        + "\nCheck the network and, for Kaggle, the credentials in .env (see .env.example), or "
-        f"restore the files that come with the package by {RESTORE}."
+        + f"\nCheck the network, the folder {folder} and, for Kaggle, the credentials in .env "
+        f"(see .env.example), or restore the files that come with the package by {RESTORE}."
     )
 
 
@@ -214,21 +214,20 @@ def _ask_kaggle() -> "requests.Response":
     from kagglesdk import KaggleClient, KaggleCredentials
     from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest
 
-    dotenv = _dotenv()
-    environ = os.environ | dotenv
-    file = Path(environ.get("KAGGLE_CONFIG_DIR") or "~/.config/kaggle", "kaggle.json").expanduser()
-    pair = json.loads(file.read_text()) if file.is_file() else {}
+    credentials = _credentials()
     request = ApiDownloadDatasetRequest()
     request.owner_slug, request.dataset_slug = DATASET.split("/")
-    with KaggleClient(
-        username=environ.get("KAGGLE_USERNAME") or pair.get("username"),
-        password=environ.get("KAGGLE_KEY") or pair.get("key"),
-        api_token=dotenv.get("KAGGLE_API_TOKEN"),  # it finds all other tokens
-    ) as client:
+    # "" and not None, or the client would look for credentials itself.
+    with KaggleClient(api_token=credentials.get("token", "")) as client:
         session = client.http_client()._session
         # It sets no timeout, so a server that does not respond would block it forever.
         session.send = partial(session.send, timeout=_TIMEOUT_SECONDS)
-        if session.auth is None and (login := KaggleCredentials.load(client)):
+        if "token" not in credentials:
+            session.auth = None
+        if "key" in credentials:
+            session.auth = credentials["username"], credentials["key"]
+        if "refresh_token" in credentials:
+            login = KaggleCredentials.load(client)
             session.headers["Authorization"] = f"Bearer {login.get_access_token()}"
         response: requests.Response = client.datasets.dataset_api_client.download_dataset(request)
     return response
@@ -241,7 +240,10 @@ def _dotenv() -> dict[str, str]:
     repository's.
     """
     found: dict[str, str] = {}
-    for folder in (DATA_DIR.parent, *reversed(Path.cwd().parents), Path.cwd()):
+    folders = [DATA_DIR.parent]
+    with contextlib.suppress(FileNotFoundError):  # the working folder was deleted
+        folders += [*reversed(Path.cwd().parents), Path.cwd()]
+    for folder in folders:
         file = folder / ".env"
         if file.is_file():
             check_installed("dotenv", "kaggle")
@@ -256,15 +258,44 @@ def _dotenv() -> dict[str, str]:
     return found
 
 
-def _has_credentials() -> bool:
+def _credentials() -> dict[str, str]:
+    """Return what is sent to Kaggle: a token, a username and key, a refresh token, or nothing.
+
+    The places and their order are those of the kaggle client, which does not know .env.
+    """
     environ = os.environ | _dotenv()
-    if environ.get("KAGGLE_API_TOKEN") or (
-        environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY")
-    ):
-        return True
-    homes = (environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle", "~/.config/kaggle")
-    files = ("kaggle.json", "access_token", "access_token.txt", "credentials.json")
-    return any((Path(home).expanduser() / file).exists() for home in homes for file in files)
+    given = environ.get("KAGGLE_API_TOKEN", "")
+    token = (
+        _read(environ.get("KAGGLE_API_V1_TOKEN", ""))  # in a notebook on Kaggle
+        or _read(given, given)  # a token, or the name of a file that contains one
+        or _read("~/.kaggle/access_token")
+        or _read("~/.kaggle/access_token.txt")
+    )
+    if token:
+        return {"token": token}
+    config = Path(environ.get("XDG_CONFIG_HOME") or "~/.config", "kaggle")
+    for folder in (environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle", "~/.kaggle", config):
+        pair = _read_json(Path(folder, "kaggle.json"))
+        username = environ.get("KAGGLE_USERNAME") or pair.get("username")
+        key = environ.get("KAGGLE_KEY") or pair.get("key")
+        if username and key:
+            return {"username": username, "key": key}
+    login = _read_json("~/.kaggle/credentials.json").get("refresh_token")
+    return {"refresh_token": login} if login else {}
+
+
+def _read(file: Path | str, otherwise: str = "") -> str:
+    """Return the text of a file, or ``otherwise`` if it cannot be read."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # no such file, no such home
+        return Path(file).expanduser().read_text().strip()
+    return otherwise
+
+
+def _read_json(file: Path | str) -> dict[str, str]:
+    """Return the fields of a file, or none if it is missing or damaged."""
+    with contextlib.suppress(TypeError, ValueError):
+        return dict(json.loads(_read(file)))
+    return {}
 
 
 def _save(

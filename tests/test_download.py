@@ -500,34 +500,105 @@ def log_in_with_a_browser(home: Path) -> None:
     (home / ".kaggle" / "credentials.json").write_text(OAUTH_EXPIRED_JSON)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "authorization"),
-    [
-        ("home/.kaggle/kaggle.json", LEGACY_JSON, f"Basic {BASIC}"),
-        ("home/.kaggle/access_token", KEY, f"Bearer {KEY}"),
-        ("home/.kaggle/access_token.txt", KEY, f"Bearer {KEY}"),
-        ("home/.kaggle/credentials.json", OAUTH_JSON, f"Bearer {KEY}"),
-        ("home/.kaggle/credentials.json", OAUTH_EXPIRED_JSON, f"Bearer {KEY}"),
-        ("home/.config/kaggle/kaggle.json", LEGACY_JSON, f"Basic {BASIC}"),
-        ("elsewhere/kaggle.json", LEGACY_JSON, f"Basic {BASIC}"),
-    ],
-)
-def test_credentials_of_the_home_folder(
+LONG = "KGAT_" + "0123456789" * 40  # longer than any file may be called
+OTHER_JSON = json.dumps({"username": "somebody", "key": "other"})
+IN_CONFIG = "home/.config/kaggle/kaggle.json"
+MOVED = {"KAGGLE_CONFIG_DIR": "elsewhere"}
+LOOK_UPS: dict[str, tuple[dict[str, str], dict[str, str], str | None]] = {
+    "kaggle.json": ({"home/.kaggle/kaggle.json": LEGACY_JSON}, {}, f"Basic {BASIC}"),
+    "access_token": ({"home/.kaggle/access_token": f"{KEY}\n"}, {}, f"Bearer {KEY}"),
+    "access_token-damaged": ({"home/.kaggle/access_token": "\udc81"}, {}, None),
+    "access_token.txt": ({"home/.kaggle/access_token.txt": KEY}, {}, f"Bearer {KEY}"),
+    "login": ({"home/.kaggle/credentials.json": OAUTH_JSON}, {}, f"Bearer {KEY}"),
+    "login-expired": ({"home/.kaggle/credentials.json": OAUTH_EXPIRED_JSON}, {}, f"Bearer {KEY}"),
+    "login-damaged": ({"home/.kaggle/credentials.json": OAUTH_JSON[:-1]}, {}, None),
+    "login-ended": ({"home/.kaggle/credentials.json": OTHER_JSON}, {}, None),
+    "config": ({IN_CONFIG: LEGACY_JSON}, {}, f"Basic {BASIC}"),
+    "config-second": (
+        {"home/.kaggle/kaggle.json": LEGACY_JSON, IN_CONFIG: OTHER_JSON},
+        {},
+        f"Basic {BASIC}",
+    ),
+    "config-after-damaged": (
+        {"home/.kaggle/kaggle.json": OTHER_JSON[:-1], IN_CONFIG: LEGACY_JSON},
+        {},
+        f"Basic {BASIC}",
+    ),
+    "config-has-no-token": ({"home/.config/kaggle/access_token": KEY}, {}, None),
+    "moved": ({"elsewhere/kaggle.json": LEGACY_JSON}, MOVED, f"Basic {BASIC}"),
+    "moved-first": (
+        {"elsewhere/kaggle.json": LEGACY_JSON, "home/.kaggle/kaggle.json": OTHER_JSON},
+        MOVED,
+        f"Basic {BASIC}",
+    ),
+    "moved-empty": (
+        {"home/.kaggle/kaggle.json": LEGACY_JSON, IN_CONFIG: OTHER_JSON},
+        MOVED,
+        f"Basic {BASIC}",
+    ),
+    "moved-to-nobody": (
+        {"home/.kaggle/kaggle.json": LEGACY_JSON},
+        {"KAGGLE_CONFIG_DIR": "~nobody-of-this-name"},
+        f"Basic {BASIC}",
+    ),
+    "moved-but-token": ({"home/.kaggle/access_token": KEY}, MOVED, f"Bearer {KEY}"),
+    "moved-has-no-token": ({"elsewhere/access_token": KEY}, MOVED, None),
+    "xdg": (
+        {"elsewhere/kaggle/kaggle.json": LEGACY_JSON},
+        {"XDG_CONFIG_HOME": "elsewhere"},
+        f"Basic {BASIC}",
+    ),
+    "token-long": ({}, {"KAGGLE_API_TOKEN": LONG}, f"Bearer {LONG}"),
+    "token-in-file": (
+        {"elsewhere/mine": KEY},
+        {"KAGGLE_API_TOKEN": "elsewhere/mine"},
+        f"Bearer {KEY}",
+    ),
+    "token-of-notebook": (
+        {"elsewhere/mine": KEY},
+        {"KAGGLE_API_V1_TOKEN": "elsewhere/mine", "KAGGLE_API_TOKEN": "other"},
+        f"Bearer {KEY}",
+    ),
+    "token-before-pair": (
+        {"home/.kaggle/access_token": KEY},
+        {"KAGGLE_USERNAME": "somebody", "KAGGLE_KEY": "other"},
+        f"Bearer {KEY}",
+    ),
+    "pair-of-both": ({IN_CONFIG: OTHER_JSON}, {"KAGGLE_KEY": KEY}, f"Basic {BASIC}"),
+    "pair-blank": ({"home/.kaggle/kaggle.json": '{"username": "", "key": ""}'}, {}, None),
+    "pair-in-a-list": ({"home/.kaggle/kaggle.json": "[1]"}, {}, None),
+}
+
+
+@pytest.mark.parametrize(("files", "environ", "sent"), LOOK_UPS.values(), ids=LOOK_UPS)
+def test_kaggle_goes_first_exactly_if_it_is_sent_something(
     server: Server,
     folder: Path,
     tmp_path: Path,
-    name: str,
-    content: str,
-    authorization: str,
+    files: dict[str, str],
+    environ: dict[str, str],
+    sent: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if name.startswith("elsewhere"):
-        monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "elsewhere"))
-    (tmp_path / name).parent.mkdir(parents=True)
-    (tmp_path / name).write_text(content)
-    (tmp_path / name).chmod(0o600)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
+        (tmp_path / name).chmod(0o600)
+    for name, value in environ.items():
+        elsewhere = value.startswith("elsewhere")
+        monkeypatch.setenv(name, str(tmp_path / value) if elsewhere else value)
+    assert download_mnist(folder) == ("kaggle" if sent else server.mirrors[0])
+    assert download_mnist(folder, "kaggle", force=True) == "kaggle"
+    assert {asked.headers["Authorization"] for asked in server.of(DOWNLOAD)} == {sent}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the folder that one works in")
+def test_working_folder_that_was_deleted(server: Server, folder: Path, tmp_path: Path) -> None:
+    Path.cwd().rmdir()
+    server.plan |= {"/first/": [Answer(status=404)], "/second/": [Answer(status=404)]}
+    assert "kaggle: " not in str(failure(folder))
+    (tmp_path / "repository" / ".env").write_text(dotenv("token"))
     assert download_mnist(folder) == "kaggle"
-    assert [asked.headers["Authorization"] for asked in server.of(DOWNLOAD)] == [authorization]
 
 
 def test_half_a_pair_is_no_credential(
@@ -957,7 +1028,7 @@ def test_all_ways_failing_are_told_in_one_error(
         (server.mirrors[1], "not MNIST"),
     ):
         assert [why in line for line in lines if line.strip().startswith(f"{name}: ")] == [True]
-    for advice in ("network", ".env", "git checkout data"):
+    for advice in ("network", f"the folder {folder}", ".env", "git checkout data"):
         assert advice in lines[-1]
 
 
