@@ -40,7 +40,8 @@ extensions = [
 
 nb_execution_mode = "off"  # they are committed executed
 nb_merge_streams = True
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "substitution"]
+myst_substitutions = {"clone": ""}
 codeautolink_concat_default = True  # a cell knows what the cells before it imported
 copybutton_selector = "div.cell_input pre, div.highlight-sh pre, div.highlight-python pre"
 
@@ -68,6 +69,7 @@ if repository := os.environ.get("GITHUB_REPOSITORY"):  # in a workflow
         "source_branch": "main",
         "source_directory": "",
     }
+    myst_substitutions["clone"] = f"```sh\ngit clone https://github.com/{repository}\n```"
 
 # MathJax in one file of the site, so that equations need no network.
 (_package,) = find_spec("sphinx-mathjax-offline").submodule_search_locations
@@ -137,6 +139,14 @@ def is_field(_app: Sphinx, _kind: str, name: str, member: object, *_: object) ->
     return of_tuple or is_default or None
 
 
+def name_default(
+    _app: Sphinx, _kind: str, _name: str, _object: object, _options: object, *signature: str | None
+) -> tuple[str, str | None] | None:
+    """Write a default that is a function as its name alone, as in the code."""
+    parameters, returned = signature
+    return (re.sub(r"<function (\w+)>", r"\1", parameters), returned) if parameters else None
+
+
 def hide_value(_app: Sphinx, _domain: str, kind: str, content: desc_content) -> None:
     """Leave out the value of a constant: it may be a path of the machine that builds the site."""
     if kind == "data":
@@ -147,6 +157,7 @@ def hide_value(_app: Sphinx, _domain: str, kind: str, content: desc_content) -> 
 def setup(app: Sphinx) -> None:
     """Add all these to Sphinx."""
     app.connect("doctree-read", link_paths, priority=400)  # before files to download are collected
+    app.connect("autodoc-process-signature", name_default)
     app.connect("autodoc-skip-member", is_field)
     app.connect("object-description-transform", hide_value)
     app.add_post_transform(LinkNames)

@@ -84,7 +84,7 @@ class DigitCanvas(anywidget.AnyWidget):
     ----------
     network : Network, optional
         The network that reads the digit, of images in MNIST's form, 28 × 28 pixels. Default:
-        ``models/record.npz``, the most accurate in the repository.
+        `RECORD`, the most accurate that comes with the package.
     class_names : sequence of str, optional
         The name of each class, from 0 on: letters, say. Default: its number.
 

@@ -80,6 +80,10 @@ def test_every_public_name_is_in_the_api_reference(site: Path) -> None:
     assert not public - anchors
 
 
+def test_defaults_are_written_as_in_the_code(site: Path) -> None:
+    assert "&lt;function" not in (site / "docs" / "api.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_figure_of_a_notebook_is_there(site: Path, path: Path) -> None:
     outputs = [
