@@ -115,7 +115,6 @@ def download_mnist(
         try:
             if source == "auto" and name == "kaggle" and not _credentials():
                 continue
-            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="mnist_nn-") as temporary:
                 if name == "kaggle":
                     _fetch_from_kaggle(Path(temporary))
