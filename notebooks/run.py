@@ -114,7 +114,7 @@ def main() -> None:
         trouble = f"\n{reason}\nin the cell {runner.cell}"
     except (Exception, asyncio.CancelledError, KeyboardInterrupt) as error:
         trouble = f"\nThe kernel has ended, or has not started ({type(error).__name__})"
-    if not runner.cell:
+    if trouble and not runner.cell:
         sys.exit(trouble)
     copy = REPOSITORY / "build" / path.name
     copy.parent.mkdir(exist_ok=True)

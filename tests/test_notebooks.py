@@ -138,6 +138,13 @@ def test_the_command_says_which_cell_failed(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_a_notebook_of_prose_alone_runs(tmp_path: Path) -> None:
+    done, copy = run_small(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [cell.source for cell in copy.cells] == ["# A title"]
+
+
+@pytest.mark.long
 def test_what_is_not_a_notebook_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.ipynb").write_text("# A title")
     for path in (tmp_path / "text.ipynb", tmp_path, tmp_path / "missing.ipynb"):
