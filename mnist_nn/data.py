@@ -162,9 +162,10 @@ def load_split(
     try:
         return _read_split(split, _DATA, verify=verify)
     except DataError:
-        # What came with an installed package is damaged; `download_mnist` may have been here.
-        with suppress(DataError):
-            return _read_split(split, DATA_DIR, verify=True)
+        # Those of an installed package are damaged: download_mnist may have put others there.
+        if DATA_DIR != _DATA:
+            with suppress(DataError):
+                return _read_split(split, DATA_DIR, verify=True)
         raise
 
 
@@ -408,7 +409,7 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
             is_name = [not _is_number(cell) for cell in cells]
             first = int(cells[1]) if cells[1] in (b"0", b"1") else -1
             numbered = cells[1:] == [b"%d" % i for i in range(first, first + pixels)]
-            numbered = numbered and (is_name[0] or (cells[:3] == [b"0", b"1", b"2"]))
+            numbered = numbered and (is_name[0] or cells[:3] == [b"0", b"1", b"2"])
             if b"label" in map(bytes.lower, cells[1:]):
                 raise DataError(
                     f"{path} should have the label in its first column, not in another; move it"
