@@ -4,6 +4,7 @@
 >>> predict_index(42)
 """
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ from mnist_nn.training import *
 
 if TYPE_CHECKING:
     from mnist_nn.canvas import *
+    from mnist_nn.estimator import *
 
 __all__ = [
     *augmentation.__all__,
@@ -57,18 +59,23 @@ __all__ = [
     *training.__all__,
 ]
 
+# They take longer to load than all the rest, and few people need them: for each name its
+# module, the module that this needs, and the extra that installs that.
+_EXTRAS = {
+    "DigitCanvas": ("canvas", "anywidget", "widgets"),
+    "MNISTClassifier": ("estimator", "sklearn", "sklearn"),
+}
+
 
 def __getattr__(name: str) -> Any:
-    # Widgets take longer to load than all the rest, and few people need one.
-    if name == "DigitCanvas":
-        from mnist_nn.checks import check_installed
+    if name not in _EXTRAS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mnist_nn.checks import check_installed
 
-        check_installed("anywidget", "widgets")
-        from mnist_nn.canvas import DigitCanvas
-
-        return DigitCanvas
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, needed, extra = _EXTRAS[name]
+    check_installed(needed, extra)
+    return getattr(import_module(f"mnist_nn.{module}"), name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *(["DigitCanvas"] if find_spec("anywidget") else [])]
+    return [*globals(), *(name for name in _EXTRAS if find_spec(_EXTRAS[name][1]))]

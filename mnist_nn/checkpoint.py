@@ -35,6 +35,7 @@ class CheckpointError(ValueError):
 class Run(Protocol):
     """What a run has to tell, to be written down and taken up again."""
 
+    unit: str
     rows: list[dict[str, float]]
     finished: bool
 
@@ -100,7 +101,9 @@ class Checkpoint:
                 self._write(self._path)
             except (CheckpointError, OSError) as error:  # training is worth more than the file
                 said = error.strerror if isinstance(error, OSError) else error
-                warnings.warn(f"{said}; training goes on", RuntimeWarning, stacklevel=3)
+                # The line that called gradient_descent, or train, which calls run_epochs.
+                level = 4 if self._run.unit == "epoch" else 3
+                warnings.warn(f"{said}; training goes on", RuntimeWarning, stacklevel=level)
 
     def _write(self, path: Path) -> None:
         start, rows = time.perf_counter(), self._run.rows

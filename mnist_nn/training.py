@@ -126,7 +126,7 @@ def gradient_descent(
         gradients = backward(run.network, activations, Y[rows])
         return activations[-1], gradients
 
-    with _running(run, iterations, progress) as (report, stop_if_interrupted):
+    with _running(run, progress) as (report, stop_if_interrupted):
         while not run.finished:
             stop_if_interrupted()
             P, gradients = _mean_over_slices(propagate, len(Y))
@@ -263,10 +263,47 @@ def train(
         patience=patience,
     )
     record.resume()
-    steps_per_epoch = math.ceil(len(Y) / batch_size)
-    run.steps, total_steps = run.epoch * steps_per_epoch, epochs * steps_per_epoch
+    run.steps = run.epoch * math.ceil(len(Y) / batch_size)
+    result = run_epochs(
+        run,
+        X,
+        Y,
+        batch_size=batch_size,
+        dropout=dropout,
+        augment=augment,
+        validation=validation,
+        patience=patience,
+        progress=progress,
+        after_epoch=record.save,
+    )
+    run.warn_if_nothing_was_learned()
+    return result
+
+
+def run_epochs(
+    run: "TrainingState",
+    X: Floats,
+    Y: Integers,
+    *,
+    batch_size: int,
+    dropout: float = 0.0,
+    augment: Augment | None = None,
+    validation: tuple[Floats, Integers] | None = None,
+    patience: int | None = None,
+    progress: bool = False,
+    after_epoch: Callable[[], None],
+) -> tuple[Network, "pd.DataFrame"]:
+    """Move a run on, epoch by epoch, to its end: the loop of `train`, whose arguments these are.
+
+    They have been checked, and X has the type of the parameters. At the end of each epoch it calls
+    ``after_epoch``, which may set ``run.finished``. Returns the network and the history.
+    """
+    total_steps = run.total * math.ceil(len(Y) / batch_size)
     is_noisy = dropout > 0 or augment is not None
     buffer = np.empty((min(batch_size, len(X)), X.shape[1]), X.dtype)
+    optimizer, generator = run.optimizer, run.rng
+    assert optimizer is not None
+    assert generator is not None
 
     def propagate(batch: Integers, rows: slice) -> tuple[Floats, Gradients]:
         noise = run.noise(rows) if is_noisy else None
@@ -275,7 +312,7 @@ def train(
         gradients = backward(run.network, activations, Y[batch[rows]], dropout=dropout)
         return activations[-1], gradients
 
-    with _running(run, epochs, progress) as (report, stop_if_interrupted):
+    with _running(run, progress) as (report, stop_if_interrupted):
         while not run.finished:
             answers = []
             for batch in batches(len(Y), batch_size, rng=generator):
@@ -296,11 +333,10 @@ def train(
             run.check_finite(run.epoch, optimizer.learning_rate, np.append(P, [*figures.values()]))
             report(run.epoch, **figures)
             run.keep(None if patience is None else figures["validation_loss"])
-            run.finished = run.epoch == epochs or (
+            run.finished = run.epoch == run.total or (
                 patience is not None and run.epoch - run.best_epoch >= patience
             )
-            record.save()
-        run.warn_if_nothing_was_learned()
+            after_epoch()
         return run.best, run.history()
 
 
@@ -541,14 +577,14 @@ class _Interrupts(Interrupts):
 
 @contextmanager
 def _running(
-    run: TrainingState, total: int, progress: bool
+    run: TrainingState, progress: bool
 ) -> Iterator[tuple[Callable[..., None], Callable[[], None]]]:
     """Show the run, keep BLAS to one thread, and hand the result over if interrupted.
 
     Yields two functions: one adds a row to the history, the other stops an interrupted run.
     """
     shown = Progress(
-        total, run.unit, run.rows, shown=progress, plot=lambda: plot_history(run.history())
+        run.total, run.unit, run.rows, shown=progress, plot=lambda: plot_history(run.history())
     )
     interrupts = _Interrupts(lambda: (run.best, run.history()))
     with interrupts, shown, one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):

@@ -1,5 +1,9 @@
+import os
+
 import matplotlib
 import pytest
+
+os.environ["SCIPY_ARRAY_API"] = "1"  # or scikit-learn's checks of estimators would skip one
 
 from mnist_nn import MNIST, load_mnist
 

@@ -99,7 +99,7 @@ def test_what_is_imported_is_declared_and_nothing_else() -> None:
     project, groups = pyproject["project"], pyproject["dependency-groups"]
     lines = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     lines += [line for line in groups["notebooks"] if "mnist-nn" not in line]
-    declared = {re.split(r"[>=]", line)[0] for line in lines}
+    declared = {re.split(r"[\[>=]", line)[0] for line in lines}
     # They are commands, and what one of them needs.
     assert declared - {"jupyter", "kaggle", "six"} == {
         distributions[name][0].lower() for name in imported
@@ -134,15 +134,20 @@ def test_the_sdist_builds_the_wheel_of_the_checkout(built: Path, tmp_path: Path)
 def test_without_an_extra_a_function_says_which_it_needs(built: Path, tmp_path: Path) -> None:
     code = """
 import mnist_nn
-for ask in lambda: mnist_nn.DigitCanvas, lambda: mnist_nn.download_mnist(source="kaggle"):
+for ask in (
+    lambda: mnist_nn.DigitCanvas,
+    lambda: mnist_nn.MNISTClassifier,
+    lambda: mnist_nn.download_mnist(source="kaggle"),
+):
     try:
         ask()
     except (ImportError, OSError) as error:
         print(" ".join(str(error).split()))
 """
     (wheel,) = built.glob("*.whl")
-    canvas, kaggle = run_installed(wheel, code, tmp_path).splitlines()
+    canvas, classifier, kaggle = run_installed(wheel, code, tmp_path).splitlines()
     assert 'pip install "mnist-nn[widgets]"' in canvas
+    assert 'pip install "mnist-nn[sklearn]"' in classifier
     assert 'pip install "mnist-nn[kaggle]"' in kaggle
 
 
@@ -151,8 +156,8 @@ def test_the_extras_bring_what_they_are_for(built: Path, tmp_path: Path) -> None
     code = """
 import dotenv, kagglesdk, six
 import mnist_nn
-print(mnist_nn.DigitCanvas.__name__)
+print(mnist_nn.DigitCanvas.__name__, mnist_nn.MNISTClassifier.__name__)
 """
     (wheel,) = built.glob("*.whl")
-    package = f"mnist-nn[kaggle,widgets] @ {wheel.as_uri()}"
-    assert run_installed(package, code, tmp_path) == "DigitCanvas\n"
+    package = f"mnist-nn[kaggle,sklearn,widgets] @ {wheel.as_uri()}"
+    assert run_installed(package, code, tmp_path) == "DigitCanvas MNISTClassifier\n"

@@ -30,6 +30,7 @@ from mnist_nn import (
     Adam,
     DataError,
     DigitCanvas,
+    MNISTClassifier,
     ModelError,
     Network,
     Prediction,
@@ -557,6 +558,16 @@ def test_names_that_do_not_fit(own: Own, names: Any, said: str) -> None:
 
 
 # Asking about one image
+
+
+def test_as_a_scikit_learn_classifier_it_learns_the_names_themselves(own: Own) -> None:
+    names = np.array(NAMES)
+    augment = partial(deform, rotation=3, shape=SHAPE)
+    model = MNISTClassifier((20,), max_iter=30, learning_rate_init=0.02, augment=augment)
+    model.fit(own.data.train_X, names[own.data.train_Y])
+    expected = names[told(own.data.test_X)]
+    assert np.mean(model.predict(own.data.test_X) == expected) > 0.97
+    plot_weights(model.network_.w[0], shape=SHAPE)
 
 
 def test_predict_index_asks_about_it(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
