@@ -56,6 +56,7 @@ __all__ = [
     "plot_reliability",
     "plot_robustness",
     "plot_saliency",
+    "plot_search",
     "plot_warp",
     "plot_weights",
 ]
@@ -465,16 +466,56 @@ def plot_comparison(results: "pd.DataFrame") -> "Figure":
         axis.set(title=title, yticks=range(len(ideas)), ylim=(len(ideas) - 0.5, -0.5))
         axis.set_yticklabels(ideas if axis is axes[0] else [])
         axis.grid(axis="x", alpha=0.3)
-    accuracies = axes[0]
-    # Each halving of the mistakes has the same length: 80% to 90% is as far as 98% to 99%.
-    accuracies.set_xscale("function", functions=(_halvings, lambda x: 1 - 2.0**-x))
-    # From the tick below the worst to the tick above the best; 100% is infinitely far away.
-    ticks = np.array([0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999])
-    accuracy = results["validation_accuracy"].clip(ticks[1] / 100, ticks[-1])
-    shown = ticks[ticks.searchsorted(accuracy.min()) - 1 : ticks.searchsorted(accuracy.max()) + 1]
-    accuracies.set(xlim=(shown[0], shown[-1]), xticks=shown)
-    accuracies.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    axes[0].set_xscale("function", functions=_HALVINGS)
+    accuracy = results["validation_accuracy"]
+    ticks = _accuracy_ticks(accuracy.min(), accuracy.max())
+    axes[0].set(xlim=(ticks[0], ticks[-1]), xticks=ticks)
+    axes[0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axes[2].set_xlim(left=0)
+    return figure
+
+
+def plot_search(accuracies: "pd.DataFrame") -> "Figure":
+    """Draw a search in rounds: the accuracy of each configuration until it was given up.
+
+    The three that came furthest are in color.
+
+    Parameters
+    ----------
+    accuracies : pandas.DataFrame
+        One row per configuration, with an index that describes it; one column per round, named by
+        the epochs of training in it, with NaN where the configuration had been given up.
+    """
+    import pandas as pd
+
+    if not isinstance(accuracies, pd.DataFrame) or accuracies.empty:
+        check_table("accuracies", accuracies)
+    rounds = accuracies.columns.to_numpy()
+    check_numbers("the columns of accuracies", rounds, ("rounds",), lowest=1)
+    shape = ("configurations", "rounds")
+    check_numbers("accuracies", accuracies.fillna(0).to_numpy(), shape, lowest=0, highest=1)
+    # By how many rounds they came through, then by the accuracy in the last of them.
+    came = accuracies.count(axis=1) + accuracies.ffill(axis=1).iloc[:, -1]
+    order = came.reset_index(drop=True).sort_values(ascending=False, kind="stable").index
+    figure, (axis,) = _figure(1, 1, (9, 5))
+    for i in order[3:]:
+        axis.plot(rounds, accuracies.iloc[i], ".-", color=_GRAY, linewidth=1)
+    looks = (_VERMILION, "o-"), (_BLUE, "s--"), ("black", "^:")
+    for i, (color, style) in zip(order, looks, strict=False):
+        name = accuracies.index[i]
+        parts = name if isinstance(name, tuple) else (name,)
+        label = ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
+        axis.plot(rounds, accuracies.iloc[i], style, color=color, linewidth=2, label=label)
+    ticks = _accuracy_ticks(accuracies.min().min(), accuracies.max().max())
+    axis.set_yscale("function", functions=_HALVINGS)
+    axis.set_xscale("log")
+    axis.set(ylim=(ticks[0], ticks[-1]), yticks=ticks, xticks=rounds, xticklabels=rounds)
+    axis.set(xlabel="epochs of training", ylabel="validation accuracy")
+    axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    axis.minorticks_off()
+    axis.grid(axis="y", alpha=0.3)
+    title = ", ".join(str(name) for name in accuracies.index.names if name is not None)
+    axis.legend(frameon=False, title=title)
     return figure
 
 
@@ -665,10 +706,22 @@ def _check_images(name: str, value: Array, shape: tuple[int | str, ...]) -> None
     check_fractions(name, value)
 
 
+def _accuracy_ticks(lowest: float, highest: float) -> Array:
+    """Choose ticks for accuracies, from below the lowest to above the highest."""
+    # 100% would be infinitely far away.
+    ticks = np.array([0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999])
+    first, last = ticks.searchsorted(np.clip([lowest, highest], ticks[1] / 100, ticks[-1]))
+    return ticks[first - 1 : last + 1]
+
+
 def _halvings(accuracy: Array) -> Array:
     """Count how many times the mistakes have been halved, starting from an accuracy of 0."""
     halvings: Array = -np.log2(np.maximum(1 - accuracy, 1e-4))
     return halvings
+
+
+# An axis on which each halving of the mistakes has the same length: 80% to 90%, 98% to 99%.
+_HALVINGS = _halvings, lambda halvings: 1 - 2.0**-halvings
 
 
 def _figure(

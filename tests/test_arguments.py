@@ -71,6 +71,7 @@ RESULTS = pd.DataFrame(
 NAMES = list("abcdefghij")
 DATA = MNIST(DIGITS, Y[:3], DIGITS, Y[:3])
 ROBUSTNESS = {"noise": pd.DataFrame({"one": [1, 0.5], "other": [0.9, 0.8]})}
+SEARCH = pd.DataFrame({2: [0.9, 0.8], 6: [0.95, 0.85]})
 
 # A name after the colon tells two calls of one function apart.
 CALLS: dict[str, dict[str, Any]] = {
@@ -140,6 +141,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "plot_maps:with names": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y, "class_names": NAMES},
     "plot_reliability": {"bins": calibration(P, Y).bins, "error": 0.1},
     "plot_robustness": {"accuracies": ROBUSTNESS},
+    "plot_search": {"accuracies": SEARCH},
 }
 
 # Public, and not called here: values that others return, and exceptions.
@@ -317,6 +319,7 @@ FITS: dict[str, set[str]] = {
     "plot_prediction picture": {"None", "as int", "one row less"},
     "plot_prediction probabilities": {"as int"},
     "plot_robustness accuracies[]": {"no one", "no other", "DataFrame"},
+    "plot_search accuracies": {"no 2", "no 6", "2 = nan", "6 = nan"},
     "plot_weights w": ANY_PIXELS | {"as int", "one column less"},
 }
 
@@ -376,7 +379,9 @@ def broken(value: Any) -> Iterator[tuple[str, Any]]:
         for column in value:
             yield f"no {column}", value.drop(columns=column)
             for other in (math.nan, math.inf, "text", None):
-                yield f"{column} = {other}", value.assign(**{column: other})
+                changed = value.copy()
+                changed[column] = other
+                yield f"{column} = {other}", changed
 
 
 def with_item(array: Any, place: Any, number: float) -> Any:

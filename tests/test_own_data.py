@@ -65,6 +65,7 @@ from mnist_nn import (
     plot_reliability,
     plot_robustness,
     plot_saliency,
+    plot_search,
     plot_warp,
     plot_weights,
     precision_and_recall,
@@ -533,6 +534,7 @@ def test_the_figures_without_images(own: Own) -> None:
     assert "digit" not in "".join(axis.get_ylabel() for axis in figure.axes)
     run = {"idea": "one", "train_accuracy": 0.9, "validation_accuracy": 0.8, "seconds": 1.0}
     drawn(plot_comparison(pd.DataFrame([run])))
+    drawn(plot_search(pd.DataFrame({1: [0.9, 0.8], 3: [0.95, None]})))
     drawn(plot_robustness({"noise": pd.DataFrame({"own": [0.9, 0.8]})}))
     confusion = confusion_matrix(own.data.test_Y, own.data.test_Y, classes=3)
     axis = drawn(plot_confusion(confusion)).axes[0]

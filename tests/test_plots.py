@@ -24,6 +24,7 @@ from mnist_nn import (
     plot_reliability,
     plot_robustness,
     plot_saliency,
+    plot_search,
     plot_warp,
     plot_weights,
 )
@@ -64,6 +65,11 @@ CORRUPTED = {
     "noise": pd.DataFrame({"one": [1, 0.5], "other": [0.9, 0.8]}, index=[0, 1]),
     "turned": pd.DataFrame({"one": [1, 0.2], "other": [0.9, 0.7]}, index=[0, 90]),
 }
+SEARCH = pd.DataFrame(
+    {2: [0.3, 0.9, 0.8, 0.5, 0.88], 6: [np.nan, 0.92, 0.95, np.nan, 0.9], 18: [np.nan] * 5},
+    index=pd.Index([0.1, 0.02, 1e-3, 1e-4, 0.0123456], name="rate"),
+)
+SEARCH.loc[1e-3, 18] = 0.97
 PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_digits(DIGITS, LABELS),
     lambda: plot_digits(DIGITS, LABELS, ANSWERS),
@@ -77,6 +83,7 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_maps(MAPS, LABELS),
     lambda: plot_reliability(BINS, 0.05),
     lambda: plot_robustness(CORRUPTED),
+    lambda: plot_search(SEARCH),
 ]
 
 
@@ -462,3 +469,29 @@ def test_plot_robustness_has_a_line_for_each_network() -> None:
         for line in axis.lines:
             assert line.get_xdata().tolist() == table.index.tolist()
             assert line.get_ydata().tolist() == table[line.get_label()].tolist()
+
+
+def test_plot_search_has_a_curve_for_each_configuration_and_colors_for_three() -> None:
+    (axis,) = plot_search(SEARCH).axes
+    curves = [line.get_xydata()[np.isfinite(line.get_ydata())].tolist() for line in axis.lines]
+    assert curves == [
+        [[2, 0.5]],
+        [[2, 0.3]],
+        [[2, 0.8], [6, 0.95], [18, 0.97]],
+        [[2, 0.9], [6, 0.92]],
+        [[2, 0.88], [6, 0.9]],
+    ]
+    assert len({line.get_color() for line in axis.lines}) == 4
+    legend = axis.get_legend()
+    assert legend.get_title().get_text() == "rate"
+    assert [text.get_text() for text in legend.get_texts()] == ["0.001", "0.02", "0.0123456"]
+    assert axis.get_xticks().tolist() == [2, 6, 18]
+    assert axis.get_ylim() == (0, 0.98)
+
+
+def test_plot_search_names_configurations_by_several_parameters() -> None:
+    index = pd.MultiIndex.from_tuples([((64, 32), 0.1), ((8,), 0.25)], names=["sizes", "rate"])
+    (axis,) = plot_search(pd.DataFrame({1: [0.5, 0.6], 3: [np.nan, 0.7]}, index)).axes
+    legend = axis.get_legend()
+    assert legend.get_title().get_text() == "sizes, rate"
+    assert [text.get_text() for text in legend.get_texts()] == ["(8,), 0.25", "(64, 32), 0.1"]
