@@ -3,10 +3,11 @@
 Both sides of a comparison train the same network on the same digits, each in its own process, after
 a warm-up turn. They take turns, so that whatever slows down the machine slows down both. The ratio
 of their times is taken turn by turn, and the table gives its median, lowest and highest value. A
-peer that is not installed is reported as not measured. Since most machines are busy, some rows are
-measured next to a process that is always busy, which this script starts and stops. What people wait
-for in a notebook is measured in a Jupyter kernel, a new one each turn. Run it from the root of the
-repository, with nothing else running::
+peer that is not installed is reported as not measured. Where a turn is a whole fit, each turn has
+another seed, and how accurate the networks are is measured too, after the clock has stopped. Since
+most machines are busy, some rows are measured next to a process that is always busy, which this
+script starts and stops. What people wait for in a notebook is measured in a Jupyter kernel, a new
+one each turn. Run it from the root of the repository, with nothing else running::
 
     uv run --locked --with torch,scikit-learn,jax benchmarks/speed.py
 """
@@ -26,9 +27,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, pstdev
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -220,6 +222,54 @@ def scikit_learn(task: Task) -> Run:
     return partial(model.fit, mnist.train_X, mnist.train_Y)
 
 
+class Fit(NamedTuple):
+    """A classifier that a turn has fitted, and the held-out digits to test it on."""
+
+    model: Any
+    X: Any
+    Y: Any
+
+    def figures(self) -> dict[str, float]:
+        """Tell how accurate it is, and how many epochs it took."""
+        return {"accuracy": self.model.score(self.X, self.Y), "epochs": self.model.n_iter_}
+
+
+def some_mnist() -> tuple[Any, Any, Any, Any]:
+    """Return 10,000 training digits of MNIST and its test digits: X, test X, Y, test Y."""
+    mnist = load_mnist()
+    return mnist.train_X[:10_000], mnist.test_X, mnist.train_Y[:10_000], mnist.test_Y
+
+
+def scikit_learns_digits() -> tuple[Any, Any, Any, Any]:
+    """Return three quarters of scikit-learn's digits, and the last quarter to test on."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    X, Y = load_digits(return_X_y=True)
+    split: tuple[Any, Any, Any, Any]
+    split = tuple(train_test_split(X / 16, Y, stratify=Y, random_state=0))
+    return split
+
+
+def fit(classifier: str, load: Callable[[], tuple[Any, Any, Any, Any]], dtype: str) -> Run:
+    """Fit one of two classifiers with the default settings, and another seed each turn."""
+    from sklearn.neural_network import MLPClassifier
+
+    from mnist_nn import MNISTClassifier
+
+    make = {"MLPClassifier": MLPClassifier, "MNISTClassifier": MNISTClassifier}[classifier]
+    X, test_X, Y, test_Y = load()
+    X, test_X = X.astype(dtype), test_X.astype(dtype)
+    seeds = count()
+
+    def run() -> Fit:
+        # Each stops by the rule that both have, long before so many epochs.
+        model = make(max_iter=1000, random_state=next(seeds))
+        return Fit(model.fit(X, Y), test_X, test_Y)
+
+    return run
+
+
 def textbook(task: Task) -> Run:
     """Train as NumPy tutorials do: float64, one digit per column, one-hot labels at each step."""
     mnist = load_mnist()
@@ -345,6 +395,8 @@ WORKLOADS = {
     "deform": "C, on deformed digits",
     "D": "784-30-10, sigmoid, batches of 10, one epoch",
     "E": "10,000 predictions of 784-64-32-10",
+    "F": "64-100-10, ReLU, batches of 200, Adam, scikit-learn's digits, one fit",
+    "G": "784-100-10, ReLU, batches of 200, Adam, 10,000 of MNIST's digits, one fit",
     "load": "`load_mnist()`, SHA-256 checked",
     "import": "start Python, `import mnist_nn`",
 }
@@ -378,6 +430,7 @@ def comparisons(csv_folder: str) -> list[Row]:
     jitted, sklearn = "JAX, compiled step", "scikit-learn, MLPClassifier"
     neighbors = "; both next to a busy process"
     csv, numpy = partial(pandas_load, csv_folder), partial(fresh_import, "numpy")
+    sides = ("MNISTClassifier", "MLPClassifier")
     ours = {"A": (A, a.passes), "B": (B, b.passes), "C": (C, c.passes), "D": (D, d.passes)}
     ours["E"] = E, PREDICTIONS
     return [
@@ -403,6 +456,11 @@ def comparisons(csv_folder: str) -> list[Row]:
         Row("E", "PyTorch, inference mode", E, partial(pytorch_predict, b), PREDICTIONS),
         Row("E", compiled, E, partial(pytorch_predict, b, compiled=True), PREDICTIONS),
         Row("E", "JAX, compiled", E, partial(jax_predict, b), PREDICTIONS),
+        *(
+            Row(workload, f"{sklearn}, {dtype}", *(partial(fit, c, digits, dtype) for c in sides))
+            for workload, digits in (("F", scikit_learns_digits), ("G", some_mnist))
+            for dtype in ("float64", "float32")
+        ),
         Row("load", "pandas, the two CSV files", load, csv),
         Row("import", "`import numpy`", start, numpy),
         *(
@@ -443,7 +501,10 @@ def neighbor(busy: bool) -> Iterator[None]:
 
 
 def serve(prepare: partial[Run], pipe: Connection) -> None:
-    """Run one side: time a turn for each request, then report the peak memory."""
+    """Run one side: time a turn for each request, then report the peak memory.
+
+    What else there is to tell of a turn comes with its time.
+    """
     if hasattr(os, "setsid"):
         os.setsid()  # like a Jupyter kernel: Linux divides the cores between sessions
     try:
@@ -455,8 +516,9 @@ def serve(prepare: partial[Run], pipe: Connection) -> None:
     pipe.send(None)
     while pipe.recv():
         start = time.perf_counter()
-        run()
-        pipe.send(time.perf_counter() - start)
+        result = run()
+        seconds = time.perf_counter() - start
+        pipe.send((seconds, result.figures() if isinstance(result, Fit) else {}))
     pipe.send(peak_megabytes())
 
 
@@ -479,12 +541,18 @@ def compare(row: Row, turns: int) -> dict[str, Any]:
         pipes.insert(0, pipe)
         processes.append(process)
     seconds: list[list[float]] = [[], []]
+    figures: dict[str, list[float]] = {}
     for _ in range(turns):
-        for pipe, times, busy in zip(pipes, seconds, row.busy, strict=True):
+        for whose, pipe, times, busy in zip(
+            ("ours", "theirs"), pipes, seconds, row.busy, strict=True
+        ):
             time.sleep(0.5)  # idle threads of the other side keep spinning for a while
             with neighbor(busy):
                 pipe.send(True)
-                times.append(pipe.recv())
+                taken, told = pipe.recv()
+            times.append(taken)
+            for name, figure in told.items():
+                figures.setdefault(f"{whose}_{name}", []).append(figure)
     for pipe in pipes:
         pipe.send(False)
     megabytes = [pipe.recv() for pipe in pipes]
@@ -498,7 +566,7 @@ def compare(row: Row, turns: int) -> dict[str, Any]:
         ratios = [peer / own for own, peer in zip(*seconds, strict=True)]
         measured = {"ours_ms": ours, "theirs_ms": theirs, "ratio": median(ratios)}
         measured |= {"ours_mb": megabytes[0], "theirs_mb": megabytes[1]}
-    measured |= {"lowest": min(ratios), "highest": max(ratios)}
+    measured |= {"lowest": min(ratios), "highest": max(ratios)} | figures
     # How the machine drifted meanwhile.
     return about | measured | {"our_last_turn_over_first": seconds[0][-1] / seconds[0][0]}
 
@@ -591,12 +659,22 @@ def table_row(result: dict[str, Any], first: bool = True) -> str:
         cells.append(f"{result['slowdown']:.2f} {spread}")
     else:
         memory = [result["ours_mb"], result["theirs_mb"]]
-        cells += [result["compared_with"], *map(duration, (result["ours_ms"], result["theirs_ms"]))]
+        cells += [result["compared_with"], *(side_of(result, side) for side in ("ours", "theirs"))]
         cells.append(f"{result['ratio']:.2f} {spread}")
         # What a process that starts others uses is not what they use.
         shown = all(memory) and workload not in ("load", "import")
         cells.append(f"{memory[0]:.0f}, {memory[1]:.0f} MB" if shown else "")
     return f"| {' | '.join(cells)} |"
+
+
+def side_of(result: dict[str, Any], side: str) -> str:
+    """Format what a side took, and how accurate its fits are: mean and standard deviation."""
+    cell = duration(result[f"{side}_ms"])
+    if f"{side}_accuracy" in result:
+        accuracies = [100 * accuracy for accuracy in result[f"{side}_accuracy"]]
+        cell += f", {mean(accuracies):.2f} ± {pstdev(accuracies):.2f}%"
+        cell += f", {median(result[f'{side}_epochs']):.0f} epochs"
+    return cell
 
 
 def duration(milliseconds: float) -> str:

@@ -10,9 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from mnist_nn import RECORD, get_accuracy, load_mnist, load_model, make_predictions, model_card
+from mnist_nn import (
+    RECORD,
+    MNISTClassifier,
+    get_accuracy,
+    load_mnist,
+    load_model,
+    make_predictions,
+    model_card,
+)
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
@@ -49,7 +58,8 @@ def test_speed_measures_what_is_there(tmp_path: Path) -> None:
     # The median of two is their mean.
     assert imports["ratio"] == pytest.approx((imports["lowest"] + imports["highest"]) / 2)
     assert f"is {imports['our_last_turn_over_first']:.2f} (" in run.stdout
-    assert facts["blas_kernel"] in {blas["architecture"] for blas in threadpool_info()}
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    assert facts["blas_kernel"] in {library["architecture"] for library in blas}
     assert facts["OPENBLAS_CORETYPE"] == os.environ.get("OPENBLAS_CORETYPE", "not set")
     # What it prints is a table as in the README.
     readme = (BENCHMARKS.parent / "README.md").read_text(encoding="utf-8")
@@ -68,6 +78,60 @@ def test_speed_measures_what_people_wait_for(monkeypatch: pytest.MonkeyPatch) ->
         "what `DigitCanvas` answers to a stroke",
     ]
     assert all(0 < row["lowest_ms"] == row["median_ms"] < 60_000 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("digits", "features", "sizes"),
+    [("scikit_learns_digits", 64, (1347, 450)), ("some_mnist", 784, (10_000, 10_000))],
+)
+def test_speed_tests_fits_on_held_out_digits(
+    digits: str, features: int, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, test_X, Y, test_Y = getattr(script("speed", monkeypatch), digits)()
+    assert X.shape == (sizes[0], features)
+    assert test_X.shape == (sizes[1], features)
+    assert (len(Y), len(test_Y)) == sizes
+    assert X.min() == 0
+    assert X.max() == test_X.max() == 1
+    seen, held_out = ({row.tobytes() for row in part} for part in (X, test_X))
+    assert seen.isdisjoint(held_out)
+    assert min(np.bincount(test_Y)) > 40
+
+
+def test_speed_tells_how_accurate_the_fits_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    speed = script("speed", monkeypatch)
+    result = {"workload": "F", "compared_with": "a peer", "ours_ms": 400, "theirs_ms": 1000}
+    result |= {"ratio": 2.5, "lowest": 2.25, "highest": 2.75, "ours_mb": 300, "theirs_mb": 200}
+    result |= {"ours_accuracy": [0.97, 0.98, 0.99], "theirs_accuracy": [0.975, 0.975, 0.975]}
+    result |= {"ours_epochs": [280, 300, 310], "theirs_epochs": [290, 310, 320]}
+    # The squares of -1, 0 and 1 have the mean 2/3, whose root is 0.816.
+    assert speed.table_row(result, first=False) == (
+        "|  | a peer | 400 ms, 98.00 ± 0.82%, 300 epochs | 1.00 s, 97.50 ± 0.00%, 310 epochs | "
+        "2.50 (2.25\N{EN DASH}2.75) | 300, 200 MB |"
+    )
+
+
+@pytest.mark.long
+def test_speed_fits_both_classifiers_with_the_same_settings_and_seeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    speed = script("speed", monkeypatch)
+    rows = [row for row in speed.comparisons("") if row.workload in ("F", "G")]
+    assert [row.theirs.args[1:] for row in rows] == [row.ours.args[1:] for row in rows]
+    # Threads that spin while they wait would take minutes on a busy machine.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    result = speed.compare(rows[0], turns=2)
+    X, test_X, Y, test_Y = speed.scikit_learns_digits()
+    for whose, classifier in (("ours", MNISTClassifier), ("theirs", MLPClassifier)):
+        with threadpool_limits(1):
+            # The warm-up has had seed 0.
+            fits = [classifier(max_iter=1000, random_state=seed).fit(X, Y) for seed in (1, 2)]
+        accuracies = [np.mean(fit.predict(test_X) == test_Y) for fit in fits]
+        assert result[f"{whose}_accuracy"] == accuracies
+        assert min(accuracies) > 0.95
+        assert result[f"{whose}_epochs"] == [fit.n_iter_ for fit in fits]
+        assert max(fit.n_iter_ for fit in fits) < 1000  # it has stopped by its own rule
+        assert 0 < result[f"{whose}_ms"] < 60_000
 
 
 @pytest.mark.parametrize("name", ["speed", "time_to_accuracy"])
@@ -146,12 +210,11 @@ def test_time_to_accuracy_measures_what_is_there(
 
 
 def test_speed_refuses_rows_that_it_does_not_have() -> None:
-    command = [sys.executable, BENCHMARKS / "speed.py", "F"]
+    command = [sys.executable, BENCHMARKS / "speed.py", "H"]
     run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert run.returncode == 2
-    assert (
-        "no rows F; choose from A, B, C, deform, D, E, load, import, busy, notebook" in run.stderr
-    )
+    choices = "A, B, C, deform, D, E, F, G, load, import, busy, notebook"
+    assert f"no rows H; choose from {choices}" in run.stderr
 
 
 @pytest.mark.long
