@@ -497,15 +497,16 @@ def plot_search(accuracies: "pd.DataFrame") -> "Figure":
     # By how many rounds they came through, then by the accuracy in the last of them.
     came = accuracies.count(axis=1) + accuracies.ffill(axis=1).iloc[:, -1]
     order = came.reset_index(drop=True).sort_values(ascending=False, kind="stable").index
-    figure, (axis,) = _figure(1, 1, (9, 5))
+    figure, (axis,) = _figure(1, 1, (9, 5.5))
     for i in order[3:]:
         axis.plot(rounds, accuracies.iloc[i], ".-", color=_GRAY, linewidth=1)
-    looks = (_VERMILION, "o-"), (_BLUE, "s--"), ("black", "^:")
-    for i, (color, style) in zip(order, looks, strict=False):
+    looks = (_VERMILION, "o-", 5), (_BLUE, "s--", 4), ("black", "^:", 3)  # the best one on top
+    for i, (color, style, z) in zip(order, looks, strict=False):
         name = accuracies.index[i]
         parts = name if isinstance(name, tuple) else (name,)
         label = ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
-        axis.plot(rounds, accuracies.iloc[i], style, color=color, linewidth=2, label=label)
+        look: dict[str, Any] = {"color": color, "linewidth": 2, "label": label, "zorder": z}
+        axis.plot(rounds, accuracies.iloc[i], style, **look)
     ticks = _accuracy_ticks(accuracies.min().min(), accuracies.max().max())
     axis.set_yscale("function", functions=_HALVINGS)
     axis.set_xscale("log")

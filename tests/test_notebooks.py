@@ -183,11 +183,12 @@ def test_ctrl_c_stops_the_cell_and_shows_time_left_in_a_narrow_terminal(tmp_path
 
 
 def test_every_notebook_is_there() -> None:
-    assert [path.stem for path in NOTEBOOKS][:6] == [
+    assert [path.stem for path in NOTEBOOKS][:7] == [
         "01_data",
         "02_two_layer_network",
         "03_number_recognition",
         "04_evaluation",
         "05_better_training",
         "06_your_own_digits",
+        "07_search",
     ]
