@@ -1,6 +1,6 @@
 """The network as a scikit-learn classifier: for its pipelines, cross-validation and searches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -48,10 +48,9 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
     solver : {"adam", "sgd"}
         How a gradient becomes a step: by `Adam` or by `SGD`.
     alpha : float
-        The strength of L2 regularization: a penalty of ``alpha / batch_size / 2 Σ w²`` in the loss.
-        It is applied apart from the gradient, as the optimizer's ``weight_decay`` of
-        ``alpha / batch_size`` (with "sgd" divided by ``1 - momentum``, by which momentum would have
-        multiplied it).
+        The strength of weight decay: the optimizer's ``weight_decay`` is ``alpha / batch_size``
+        (with "sgd" divided by ``1 - momentum``). With "sgd" that is the L2 penalty of
+        ``MLPClassifier``; with "adam", where it stays apart from the gradient, it is much weaker.
     batch_size : int or "auto"
         Samples per step; "auto" means 200. At most all of them.
     learning_rate_init : float
@@ -90,8 +89,10 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
 
     Notes
     -----
-    What differs from ``MLPClassifier``: early stopping goes by the loss, not the accuracy; there
-    are no sparse matrices, sample weights and multiple labels. From scikit-learn 1.9 on its
+    What differs from ``MLPClassifier``: ``alpha`` with "adam", as described, which ``loss_curve_``
+    leaves out; early stopping goes by the loss, not the accuracy, and without ``tol``; an interrupt
+    is raised, not turned into a warning; nothing warns that ``max_iter`` was reached; there are no
+    sparse matrices, sample weights and multiple labels. From scikit-learn 1.9 on its
     callbacks are supported, such as ``set_callbacks(ProgressBar())``: a task is an epoch.
     """
 
@@ -152,9 +153,9 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
         TrainingInterrupted
             When interrupted from the keyboard.
         """
+        self._check_parameters()
         if self.__sklearn_is_fitted__():
             del self._run  # if this fit fails, there is none
-        self._check_parameters()
         X, y = self._validated(X, y, ensure_min_samples=2)
         Y: Integers
         self.classes_, Y = np.unique(y, return_inverse=True)
@@ -164,7 +165,7 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
             X, Y, validation = self._hold_out(X, Y, random)
         run = self._new_run(random)
         batch_size = self._prepare(run, len(Y), self.max_iter, self.schedule or constant)
-        callbacks = _Callbacks(self, run, X, self.classes_[Y])
+        callbacks = _Callbacks(self, run, X, lambda: self.classes_[Y])
         lowest, epochs_without_progress = np.inf, 0
 
         def after_epoch() -> None:
@@ -195,7 +196,8 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
         """Go on training, for one epoch on these samples, at the constant learning rate.
 
         It goes on from the last call, or from ``fit``, with what the optimizer remembers. Of the
-        parameters, max_iter, tol, early_stopping and schedule play no part.
+        parameters, max_iter, tol, early_stopping and schedule play no part; nor, but in the first
+        call, do those that describe the network.
 
         Parameters
         ----------
@@ -245,7 +247,7 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
             run = copy(self._run)
             run.network, run.moments, run.rng = deepcopy((run.network, run.moments, run.rng))
         batch_size = self._prepare(run, len(Y), run.epoch + 1, constant)
-        rows, run.rows = run.rows, []
+        rows, run.rows = run.rows, run.rows[-1:]  # an interrupt tells how far it came
         run_epochs(
             run,
             X,
@@ -255,8 +257,7 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
             augment=self.augment,
             after_epoch=lambda: None,
         )
-        rows += run.rows
-        run.rows = rows
+        run.rows = rows[:-1] + run.rows
         self._keep(run)
         return self
 
@@ -287,6 +288,15 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
         P = self.predict_proba(X)
         labels: Array = self.classes_[P.argmax(axis=1)]
         return labels
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """Compute the logarithms of what ``predict_proba`` returns, which also says what it raises.
+
+        That of a probability of 0 is minus infinity.
+        """
+        with np.errstate(divide="ignore"):
+            logarithms: Floats = np.log(self.predict_proba(X))
+        return logarithms
 
     @property
     def network_(self) -> Network:
@@ -341,16 +351,10 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
 
     def _validated(self, X: Any, y: Any, **options: Any) -> tuple[Floats, Array]:
         """Check the samples and their labels, and turn the samples into float32."""
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], **options)
+        with np.errstate(over="ignore"):  # scikit-learn says it better
+            X, y = validate_data(self, X, y, dtype=np.float32, order="C", **options)
         check_classification_targets(y)
-        try:
-            with np.errstate(over="raise"):
-                return X.astype(np.float32, order="C", copy=False), y
-        except FloatingPointError:
-            raise ValueError(
-                f"X must hold numbers that float32 can hold, up to 3.4e38, not {np.abs(X).max():g};"
-                " scale the features, for example with StandardScaler"
-            ) from None
+        return X, y
 
     def _hold_out(
         self, X: Floats, Y: Integers, random: np.random.RandomState
@@ -358,7 +362,7 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
         fraction = self.validation_fraction
         try:
             X, held_out_X, Y, held_out_Y = train_test_split(
-                X, Y, test_size=fraction, stratify=Y, random_state=random
+                X, Y, test_size=fraction, stratify=self.classes_[Y], random_state=random
             )
         except ValueError as error:
             raise ValueError(
@@ -386,16 +390,22 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
     def _prepare(self, run: TrainingState, samples: int, epochs: int, schedule: Schedule) -> int:
         """Give a run its optimizer and the number of epochs to end at; return the batch size."""
         batch_size = min(samples, 200 if self.batch_size == "auto" else int(self.batch_size))
-        rate, decay = self.learning_rate_init, self.alpha / batch_size
+        # A NumPy float64, as in a search, would round otherwise than the same number typed.
+        rate, momentum = float(self.learning_rate_init), float(self.momentum)
+        decay = float(self.alpha) / batch_size
+        name = "alpha * learning_rate_init / batch_size"
         if self.solver == "sgd":
-            decay /= 1 - self.momentum
-        name = "alpha times learning_rate_init, for each sample of a batch,"
-        checks.check_number(name, decay * rate, below=1)
+            decay /= 1 - momentum
+            name += " / (1 - momentum)"
+        if decay * rate >= 1:
+            raise ValueError(
+                f"{name} must be below 1, not {decay * rate:g}; lower alpha or learning_rate_init"
+            )
         optimizer: Optimizer
         if self.solver == "adam":
             optimizer = Adam(rate, weight_decay=decay, schedule=schedule)
         else:
-            optimizer = SGD(rate, momentum=self.momentum, weight_decay=decay, schedule=schedule)
+            optimizer = SGD(rate, momentum=momentum, weight_decay=decay, schedule=schedule)
         moments = optimizer.moments(run.network)
         if len(moments) != len(run.moments):  # at the start, or set_params has changed it
             run.moments, run.steps = moments, 0
@@ -412,7 +422,9 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
 class _Callbacks:
     """What scikit-learn's callbacks are told of a fit: it is a task, and so is each epoch."""
 
-    def __init__(self, estimator: MNISTClassifier, run: TrainingState, X: Floats, y: Array) -> None:
+    def __init__(
+        self, estimator: MNISTClassifier, run: TrainingState, X: Floats, y: Callable[[], Array]
+    ) -> None:
         self._estimator, self._run, self._data = estimator, run, {"X": X, "y": y}
         self._fit: Any = None
         if hasattr(estimator, "_init_callback_context"):
@@ -439,11 +451,16 @@ class _Callbacks:
             self._end(self._fit)
 
     def _end(self, task: Any) -> bool:
-        # A callback that asks for a fitted estimator gets one of the network as it is now.
+        # A callback that asks for a fitted estimator gets one as if training had ended here.
         return bool(
             task.call_on_fit_task_end(
                 estimator=self._estimator,
-                reconstruction_attributes=lambda: {"_run": copy(self._run)},
+                reconstruction_attributes=self._snapshot,
                 **self._data,
             )
         )
+
+    def _snapshot(self) -> dict[str, TrainingState]:
+        run = deepcopy(self._run)
+        run.network = run.best
+        return {"_run": run}

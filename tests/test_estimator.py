@@ -1,5 +1,6 @@
 """The scikit-learn face, against scikit-learn's own checks, its MLPClassifier, and `train`."""
 
+import copy
 import pickle
 from collections import Counter
 from contextlib import nullcontext
@@ -69,6 +70,8 @@ OTHER: dict[str, Any] = {
     "random_state": 7,
 }
 CHECKED = [MNISTClassifier(), MNISTClassifier(**OTHER)]
+CHECKS = parametrize_with_checks(CHECKED).mark
+ALL_CHECKS = list(CHECKS.args[1])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def digits() -> Any:
 # scikit-learn's checks.
 
 
-@parametrize_with_checks(CHECKED)
+@pytest.mark.parametrize(CHECKS.args[0], ALL_CHECKS, **CHECKS.kwargs)
 def test_scikit_learn_finds_nothing_wrong(estimator: Any, check: Any) -> None:
     try:
         check(estimator)
@@ -90,12 +93,7 @@ def test_scikit_learn_finds_nothing_wrong(estimator: Any, check: Any) -> None:
 
 
 def test_that_is_all_that_it_checks() -> None:
-    (mark,) = [
-        mark
-        for mark in test_scikit_learn_finds_nothing_wrong.pytestmark  # type: ignore[attr-defined]
-        if mark.name == "parametrize"
-    ]
-    counts = Counter(repr(estimator) for estimator, _ in mark.args[1])
+    counts = Counter(repr(estimator) for estimator, _ in ALL_CHECKS)
     lowest = 54 if VERSION < (1, 7) else 55
     assert [*counts] == [repr(estimator) for estimator in CHECKED]
     assert all(count >= lowest for count in counts.values())
@@ -248,6 +246,7 @@ def test_strings_pandas_and_the_package(digits: Any, tmp_path: Any) -> None:
     save_model(tmp_path / "model.npz", model.network_)
     network = load_model(tmp_path / "model.npz")
     single = test_X.astype(np.float32)
+    assert np.exp(model.predict_log_proba(test)) == pytest.approx(model.predict_proba(test))
     plain = MNISTClassifier().set_params(**model.get_params()).fit(X, names[y])
     assert np.array_equal(plain.predict_proba(single), predict_proba(network, single))
     plot_weights(network.w[0])
@@ -279,7 +278,7 @@ X3, Y3 = np.arange(12.0).reshape(6, 2) / 12, np.array(["a", "b", "c"] * 2)
         (X3 + np.nan, Y3, "Input X contains NaN"),
         (X3, Y3[:5], "inconsistent numbers of samples"),
         (X3.reshape(6, 2, 1), Y3, "Found array with dim 3"),
-        (X3 * 1e300, Y3, "X must hold numbers that float32 can hold, up to 3.4e38, not 9.16667e"),
+        (X3 * 1e300, Y3, "value too large for dtype.'float32'"),
     ],
 )
 def test_samples_that_are_refused(X: Any, y: Any, message: str) -> None:
@@ -298,7 +297,7 @@ def test_samples_that_are_refused(X: Any, y: Any, message: str) -> None:
         ("activation", "tanh", 'activation must be "relu", "logistic" or "sigmoid", not \'tanh\''),
         ("solver", "lbfgs", 'solver must be "adam" or "sgd", not \'lbfgs\''),
         ("alpha", -1, "alpha must be a finite number of at least 0"),
-        ("alpha", 1e6, "alpha times learning_rate_init, for each sample of a batch, must be"),
+        ("alpha", 1e6, "alpha . learning_rate_init / batch_size must be below 1, not 166.667; low"),
         ("batch_size", 0, "batch_size must be a whole number of at least 1, not 0"),
         ("batch_size", "all", "batch_size must be a whole number of at least 1, not 'all'"),
         ("learning_rate_init", 0, "learning_rate_init must be a finite number above 0"),
@@ -390,6 +389,32 @@ def test_epochs_by_partial_fit_are_those_of_fit(digits: Any) -> None:
     assert np.array_equal(network.w[0], weights), "what was handed out does not change"
 
 
+def test_after_early_stopping_partial_fit_goes_on_from_the_best_network(digits: Any) -> None:
+    X, _, y, _ = digits
+    how: dict[str, Any] = {"learning_rate_init": 0.1, "early_stopping": True, "random_state": 0}
+    model = MNISTClassifier((20,), n_iter_no_change=4, **how).fit(X, y)
+    best = model.network_.w[0].copy()
+    model.set_params(learning_rate_init=1e-12, solver="sgd").partial_fit(X, y)
+    assert model.network_.w[0] == pytest.approx(best, abs=1e-9)
+    assert model._run.steps == -(-len(y) // 200), "Adam's steps do not count for another solver"
+
+
+def test_a_copy_has_a_life_of_its_own(digits: Any) -> None:
+    X, _, y, _ = digits
+    model = MNISTClassifier((8,), max_iter=3, random_state=0).fit(X, y)
+    copy.copy(model).partial_fit(X, y)
+    assert len(model.loss_curve_) == model.n_iter_ == 3
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_numbers_of_numpy_give_the_same_network(digits: Any, solver: str) -> None:
+    X, _, y, _ = digits
+    how = {"learning_rate_init": 0.01, "alpha": 1.3, "momentum": 0.9}
+    model = MNISTClassifier((8,), solver=solver, max_iter=3, random_state=0, **how)
+    of_numpy = clone(model).set_params(**{name: np.float64(how[name]) for name in how})
+    assert same(model.fit(X, y), of_numpy.fit(X, y))
+
+
 def test_partial_fit_refuses_what_does_not_fit_the_first_call() -> None:
     model = MNISTClassifier((4,), random_state=0)
     with pytest.raises(ValueError, match="classes must be all the labels that will ever come"):
@@ -417,6 +442,9 @@ def test_partial_fit_refuses_what_does_not_fit_the_first_call() -> None:
 
 def test_a_fit_that_fails_is_no_fit() -> None:
     model = MNISTClassifier((4,), max_iter=2).fit(X3, Y3)
+    with pytest.raises(ValueError, match="alpha must be"):
+        model.set_params(alpha=-1).fit(X3, Y3)
+    model.predict(X3)  # no other fit has begun
     model.set_params(learning_rate_init=1e30, solver="sgd", alpha=0)
     with pytest.raises(TrainingDiverged):
         model.fit(X3 * 1e30, Y3)
@@ -493,6 +521,21 @@ def test_callbacks_see_each_epoch_and_may_stop(digits: Any) -> None:
     alone = partial(MNISTClassifier, (8,), random_state=0)
     apart = [alone(max_iter=n).fit(X, y).score(X, y) for n in range(1, 6)]
     assert scores.tolist() == pytest.approx([apart[-1], *apart])
+
+    class Keeper(Recorder):
+        def on_fit_task_end(  # type: ignore[override]
+            self, estimator: Any, context: Any, *, y: Any, fitted_estimator: Any
+        ) -> bool:
+            kept.append(fitted_estimator)
+            assert set(y) == set(model.classes_)
+            return super().on_fit_task_end(estimator, context)
+
+    kept: list[Any] = []
+    model.set_callbacks(Keeper(0)).fit(X, y)
+    assert [len(each.loss_curve_) for each in kept] == [1, 2, 3, 4, 5, 5]
+    kept[1].partial_fit(X, y)
+    assert kept[1].loss_curve_ == kept[2].loss_curve_
+    assert same(kept[1], kept[2])
 
     stopper = Recorder(3)
     model.set_callbacks(stopper).fit(X, y)
