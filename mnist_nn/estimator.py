@@ -68,7 +68,8 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
     early_stopping : bool
         Whether to hold out a fraction of the samples, stop when their loss has reached no new
         minimum for ``n_iter_no_change`` epochs, and return the network of the minimum. Otherwise
-        training stops when the training loss has made no progress for more epochs than that.
+        training stops when the training loss has made no progress for more epochs than that; with
+        a schedule it goes on to its end.
     validation_fraction : float
         The fraction to hold out, with as much of each class as there is in all.
     n_iter_no_change : int
@@ -93,7 +94,8 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
     leaves out; early stopping goes by the loss, not the accuracy, and without ``tol``; an interrupt
     is raised, not turned into a warning; nothing warns that ``max_iter`` was reached; there are no
     sparse matrices, sample weights and multiple labels. From scikit-learn 1.9 on its
-    callbacks are supported, such as ``set_callbacks(ProgressBar())``: a task is an epoch.
+    callbacks are supported, such as ``set_callbacks(ProgressBar())``, which needs the package rich:
+    a task is an epoch.
     """
 
     def __init__(
@@ -174,7 +176,7 @@ class MNISTClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # 
             epochs_without_progress = epochs_without_progress + 1 if loss > lowest - self.tol else 0
             lowest = min(loss, lowest)
             no_progress = epochs_without_progress > self.n_iter_no_change
-            run.finished |= no_progress and not self.early_stopping
+            run.finished |= no_progress and not self.early_stopping and self.schedule is None
             run.finished |= callbacks.end_epoch()
 
         run_epochs(

@@ -493,6 +493,11 @@ def plot_search(accuracies: "pd.DataFrame") -> "Figure":
     rounds = accuracies.columns.to_numpy()
     check_numbers("the columns of accuracies", rounds, ("rounds",), lowest=1)
     shape = ("configurations", "rounds")
+    if accuracies.count().min() == 0:
+        raise ValueError(
+            "accuracies must have a number in each round, not NaN alone; leave out rounds without "
+            "one, and look why every training failed"
+        )
     check_numbers("accuracies", accuracies.fillna(0).to_numpy(), shape, lowest=0, highest=1)
     # By how many rounds they came through, then by the accuracy in the last of them.
     came = accuracies.count(axis=1) + accuracies.ffill(axis=1).iloc[:, -1]
@@ -504,7 +509,10 @@ def plot_search(accuracies: "pd.DataFrame") -> "Figure":
     for i, (color, style, z) in zip(order, looks, strict=False):
         name = accuracies.index[i]
         parts = name if isinstance(name, tuple) else (name,)
-        label = ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
+        label = ", ".join(
+            f"{part:g}" if isinstance(part, float) else getattr(part, "__name__", str(part))
+            for part in parts
+        )
         look: dict[str, Any] = {"color": color, "linewidth": 2, "label": label, "zorder": z}
         axis.plot(rounds, accuracies.iloc[i], style, **look)
     ticks = _accuracy_ticks(accuracies.min().min(), accuracies.max().max())

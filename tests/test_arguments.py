@@ -319,7 +319,7 @@ FITS: dict[str, set[str]] = {
     "plot_prediction picture": {"None", "as int", "one row less"},
     "plot_prediction probabilities": {"as int"},
     "plot_robustness accuracies[]": {"no one", "no other", "DataFrame"},
-    "plot_search accuracies": {"no 2", "no 6", "2 = nan", "6 = nan"},
+    "plot_search accuracies": {"no 2", "no 6"},
     "plot_weights w": ANY_PIXELS | {"as int", "one column less"},
 }
 

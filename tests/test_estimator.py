@@ -193,6 +193,13 @@ def test_training_stops_by_the_rule_of_mlpclassifier(digits: Any, how: dict[str,
         assert model.n_iter_ == theirs.n_iter_
 
 
+def test_a_schedule_runs_to_its_end(digits: Any) -> None:
+    X, _, y, _ = digits
+    model = MNISTClassifier((8,), tol=10.0, n_iter_no_change=2, max_iter=9, random_state=0)
+    assert model.fit(X, y).n_iter_ == 4
+    assert model.set_params(schedule=cosine).fit(X, y).n_iter_ == 9
+
+
 def test_early_stopping_returns_the_network_of_the_lowest_held_out_loss(digits: Any) -> None:
     X, _, y, _ = digits
     how: dict[str, Any] = {"early_stopping": True, "n_iter_no_change": 4, "learning_rate_init": 0.1}

@@ -489,6 +489,13 @@ def test_plot_search_has_a_curve_for_each_configuration_and_colors_for_three() -
     assert axis.get_ylim() == (0, 0.98)
 
 
+def test_plot_search_refuses_a_round_in_which_all_failed() -> None:
+    failed = SEARCH.copy()
+    failed[18] = np.nan
+    with pytest.raises(ValueError, match="accuracies must have a number in each round"):
+        plot_search(failed)
+
+
 def test_plot_search_names_configurations_by_several_parameters() -> None:
     index = pd.MultiIndex.from_tuples([((64, 32), 0.1), ((8,), 0.25)], names=["sizes", "rate"])
     (axis,) = plot_search(pd.DataFrame({1: [0.5, 0.6], 3: [np.nan, 0.7]}, index)).axes
