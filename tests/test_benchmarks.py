@@ -14,10 +14,10 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from mnist_nn import (
+    MNIST,
     RECORD,
     MNISTClassifier,
     get_accuracy,
-    load_mnist,
     load_model,
     make_predictions,
     model_card,
@@ -153,9 +153,12 @@ def test_the_readme_shows_the_results_that_are_kept(
         last = result["workload"]
 
 
-def test_time_to_accuracy_counts_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_to_accuracy_counts_training_alone(
+    mnist: MNIST, monkeypatch: pytest.MonkeyPatch
+) -> None:
     benchmark = script("time_to_accuracy", monkeypatch)
-    mnist, clock = load_mnist(), [0.0]
+    clock = [0.0]
+    monkeypatch.setattr(benchmark, "load_mnist", lambda: mnist)
     monkeypatch.setattr(benchmark.time, "perf_counter", lambda: clock[0])
 
     def pass_time(seconds: float) -> None:
@@ -194,6 +197,7 @@ def test_time_to_accuracy_is_the_median_of_the_first_epochs_that_get_there(
     )
 
 
+@pytest.mark.long
 def test_time_to_accuracy_measures_what_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,9 +247,9 @@ def test_record_refuses_a_recipe_that_it_does_not_have() -> None:
     assert "no recipe 96; choose from 97, 98, 99, 99.5, record" in run.stderr
 
 
-def test_the_record_that_ships_is_as_accurate_as_its_card_says() -> None:
+@pytest.mark.long
+def test_the_record_that_ships_is_as_accurate_as_its_card_says(mnist: MNIST) -> None:
     assert RECORD.stat().st_size <= 8_000_000
-    mnist = load_mnist()
     accuracy = get_accuracy(make_predictions(load_model(RECORD), mnist.test_X), mnist.test_Y)
     assert accuracy == pytest.approx(model_card(RECORD)["test_accuracy"], abs=2e-4)
     assert accuracy > 0.995

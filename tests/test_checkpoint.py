@@ -8,6 +8,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -36,17 +37,22 @@ X = RNG.random((600, 784), np.float32)
 Y = (X @ RNG.normal(size=(784, 10))).argmax(axis=1)
 START = init_params([784, 30, 10], rng=0)
 
-BASE: dict[str, Any] = {"epochs": 60, "batch_size": 50, "rng": 0, "progress": False}
+BASE: dict[str, Any] = {"epochs": 15, "batch_size": 50, "rng": 0, "progress": False}
 RUNS: dict[str, dict[str, Any]] = {
     "sgd": BASE | {"learning_rate": 0.1},
     "momentum": BASE | {"optimizer": SGD(0.03, momentum=0.9, weight_decay=0.01)},
     "adam": BASE | {"optimizer": Adam(0.001), "dropout": 0.3},
-    "augment": BASE | {"learning_rate": 0.1, "epochs": 15, "augment": partial(deform, shear=0)},
+    "augment": BASE | {"learning_rate": 0.1, "augment": partial(deform, shear=0)},
     "schedule": BASE | {"optimizer": SGD(0.1, schedule=partial(cosine, warm_up=0.2))},
-    "patience": BASE | {"learning_rate": 0.1, "validation": (X[:100], Y[100:200]), "patience": 55},
+    "patience": BASE | {"learning_rate": 0.1, "validation": (X[:100], Y[100:200]), "patience": 10},
     "generator": BASE | {"learning_rate": 0.1, "rng": "MT19937"},
-    "gradient_descent": {"iterations": 300, "learning_rate": 0.1, "progress": False},
+    "gradient_descent": {"iterations": 75, "learning_rate": 0.1, "progress": False},
 }
+
+# So long that they can be killed in the middle.
+LONG: dict[str, dict[str, Any]] = {kind: {"epochs": 60} for kind in RUNS}
+LONG |= {"augment": {}, "patience": {"epochs": 60, "patience": 55}}
+LONG |= {"gradient_descent": {"iterations": 300}}
 
 Result = tuple[Network, pd.DataFrame]
 
@@ -82,7 +88,7 @@ from mnist_nn import checkpoint as checkpoints, save_model
 kind, checkpoint, result = sys.argv[1:]
 checkpoints._COST = 1  # half of the time goes into writing
 print("ready", flush=True)
-network, history = test_checkpoint.run(kind, Path(checkpoint))
+network, history = test_checkpoint.run(kind, Path(checkpoint), **test_checkpoint.LONG[kind])
 history.to_pickle(result + ".history")
 save_model(result, network)
 """
@@ -119,7 +125,8 @@ def test_a_killed_run_ends_in_the_same_bits(tmp_path: Path, kind: str, kills: in
     with start(kind, checkpoint, result) as child:
         pass
     assert child.returncode == 0
-    assert_same((load_model(result), pd.read_pickle(f"{result}.history")), run(kind))
+    came = load_model(result), pd.read_pickle(f"{result}.history")
+    assert_same(came, run(kind, **LONG[kind]))
     assert sorted(tmp_path.iterdir()) == sorted(
         [checkpoint, result, tmp_path / "result.npz.history"]
     )
@@ -138,7 +145,8 @@ def test_a_run_killed_in_the_middle_of_a_write(tmp_path: Path) -> None:
         caught += len(list(tmp_path.glob(".run.npz.*")))
     with start("patience", checkpoint, result) as child:
         pass
-    assert_same((load_model(result), pd.read_pickle(f"{result}.history")), run("patience"))
+    came = load_model(result), pd.read_pickle(f"{result}.history")
+    assert_same(came, run("patience", **LONG["patience"]))
     assert not list(tmp_path.glob(".*"))
 
 
@@ -215,7 +223,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "optimizer": ("optimizer.kind (SGD there, Adam here)", {"optimizer": Adam(0.1)}),
     "momentum": ("optimizer.momentum (0.0 there, 0.9 here)", {"optimizer": SGD(0.1, momentum=0.9)}),
     "schedule": ("optimizer.schedule.name", {"optimizer": SGD(0.1, schedule=cosine)}),
-    "epochs": ("epochs (60 there, 61 here)", {"epochs": 61}),
+    "epochs": ("epochs (15 there, 16 here)", {"epochs": 16}),
     "batch_size": ("batch_size (50 there, 51 here)", {"batch_size": 51}),
     "rng": ("rng (0 there, 1 here) (a generator that has been used", {"rng": 1}),
     "dropout": ("dropout (0.0 there, 0.1 here)", {"dropout": 0.1}),
@@ -380,7 +388,7 @@ def test_a_partial_with_other_settings(tmp_path: Path) -> None:
 
 def test_equal_arguments_of_other_types_are_the_same(tmp_path: Path) -> None:
     first = run("sgd", tmp_path / "run.npz")
-    other = run("sgd", tmp_path / "run.npz", learning_rate=np.float64(0.1), epochs=np.int64(60))
+    other = run("sgd", tmp_path / "run.npz", learning_rate=np.float64(0.1), epochs=np.int64(15))
     assert_same(other, first)
 
 
@@ -453,22 +461,21 @@ def test_writing_takes_its_share_of_the_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With writes of 20 ms, a second of training has time for one; the first and last are extra."""
-    written = []
+    written, clock = [], [0.0]
 
     def slow(*args: Any) -> None:
         written.append(args[1]["state"]["done"])
         args[0].touch()
-        time.sleep(0.02)
+        clock[0] += 0.02
 
     def step(X: Any, rng: Any) -> Any:  # noqa: ARG001
-        time.sleep(0.002)
+        clock[0] += 0.002
         return X
 
     monkeypatch.setattr(checkpoints, "write_archive", slow)
-    run("sgd", tmp_path / "run.npz", augment=step, epochs=100)
-    assert written[0] == 0
-    assert written[-1] == 100
-    assert 1 <= len(written[1:-1]) <= 3
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    run("sgd", tmp_path / "run.npz", augment=step, epochs=100)  # 24 ms each
+    assert written == [0, 42, 84, 100]
 
 
 def damaged(path: Path, **changes: Any) -> None:
