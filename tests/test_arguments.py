@@ -492,7 +492,14 @@ def fits(call: str, argument: str, name: str) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass", "ignore:training ended with a loss")
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    "call",
+    # A hundred figures each, or the digits five times.
+    [
+        pytest.param(call, marks=[pytest.mark.long] * call.startswith(("plot_", "load_mnist")))
+        for call in CALLS
+    ],
+)
 def test_one_wrong_argument_is_refused_by_its_name(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

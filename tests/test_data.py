@@ -304,6 +304,7 @@ def test_other_data_has_to_be_named() -> None:
         load_mnist(verify=False)
 
 
+@pytest.mark.long
 def test_damaged_digits_of_an_installed_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

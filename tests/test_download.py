@@ -311,6 +311,7 @@ def test_kaggle_brings_the_shipped_digits_bit_for_bit(
         assert np.array_equal(came, shipped)
 
 
+@pytest.mark.long
 def test_mirror_brings_the_shipped_files_with_a_bar_in_the_terminal(
     real_digits: dict[str, bytes], tmp_path: Path, capfd: pytest.CaptureFixture[str], server: Server
 ) -> None:

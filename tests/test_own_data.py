@@ -298,6 +298,7 @@ def test_the_equations_have_no_size(own: Own) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:training ended with a loss")
+@pytest.mark.long
 def test_it_is_saved_with_its_names_and_reproduced(own: Own, tmp_path: Path) -> None:
     path, data = tmp_path / "own.npz", own.data
     augment = partial(deform, rotation=3, shape=SHAPE)
