@@ -21,6 +21,7 @@ root_doc = "docs/index"
 include_patterns = [
     "CHANGELOG.md",
     "SECURITY.md",
+    "benchmarks/README.md",
     "data/README.md",
     "docs/*.md",
     "notebooks/*.ipynb",
@@ -62,7 +63,10 @@ html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
 templates_path = ["."]
-html_additional_pages = {"index": "redirect.html"}
+html_additional_pages = {
+    "index": "redirect.html",
+    "notebooks/05_better_training": "redirect.html",  # it is in two parts now
+}
 if repository := os.environ.get("GITHUB_REPOSITORY"):  # in a workflow
     html_theme_options = {
         "source_repository": f"https://github.com/{repository}",

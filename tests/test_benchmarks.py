@@ -1,4 +1,4 @@
-"""The benchmarks run as the README says, with or without the peers."""
+"""The benchmarks run as their README says, with or without the peers."""
 
 import importlib
 import json
@@ -62,7 +62,7 @@ def test_speed_measures_what_is_there(tmp_path: Path) -> None:
     assert facts["blas_kernel"] in {library["architecture"] for library in blas}
     assert facts["OPENBLAS_CORETYPE"] == os.environ.get("OPENBLAS_CORETYPE", "not set")
     # What it prints is a table as in the README.
-    readme = (BENCHMARKS.parent / "README.md").read_text(encoding="utf-8")
+    readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     header = run.stdout[run.stdout.index("| workload") :].splitlines()[:2]
     assert "\n".join(header) in readme
     assert "\n| import: start Python, `import mnist_nn` | `import numpy` | " in run.stdout
@@ -139,7 +139,7 @@ def test_the_readme_shows_the_results_that_are_kept(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     benchmark = script(name, monkeypatch)
-    readme = (BENCHMARKS.parent / "README.md").read_text(encoding="utf-8")
+    readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     kept = json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf-8"))
     if name == "time_to_accuracy":
         rows = kept["results"]
