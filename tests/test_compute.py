@@ -175,7 +175,8 @@ def test_training_holds_blas_to_one_thread() -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no such timer")
-@pytest.mark.parametrize("rows", [1, pytest.param(2048, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("rows", [1, 2048])
 def test_interrupted_predictions_leave_no_lock_locked_and_give_blas_its_threads_back(
     rows: int,
 ) -> None:

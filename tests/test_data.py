@@ -117,6 +117,7 @@ def test_every_format_gives_the_same_bits(
         assert np.array_equal(array.view(np.uint8), expected.view(np.uint8))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "row", "key"), list(zip(PUBLISHED, (12345, 12345, 42, 42), DIGESTS, strict=True))
 )

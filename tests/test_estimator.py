@@ -72,6 +72,10 @@ OTHER: dict[str, Any] = {
 CHECKED = [MNISTClassifier(), MNISTClassifier(**OTHER)]
 CHECKS = parametrize_with_checks(CHECKED).mark
 ALL_CHECKS = list(CHECKS.args[1])
+QUICK_AND_LONG = [
+    pytest.param(*check, marks=[pytest.mark.long] * (repr(check[0]) != "MNISTClassifier()"))
+    for check in ALL_CHECKS
+]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +88,7 @@ def digits() -> Any:
 # scikit-learn's checks.
 
 
-@pytest.mark.parametrize(CHECKS.args[0], ALL_CHECKS, **CHECKS.kwargs)
+@pytest.mark.parametrize(CHECKS.args[0], QUICK_AND_LONG, **CHECKS.kwargs)
 def test_scikit_learn_finds_nothing_wrong(estimator: Any, check: Any) -> None:
     try:
         check(estimator)
@@ -471,6 +475,7 @@ def test_a_fit_that_fails_is_no_fit() -> None:
 # Its machinery.
 
 
+@pytest.mark.long
 def test_it_goes_through_scikit_learn(digits: Any) -> None:
     X, test_X, y, test_y = digits
     model = MNISTClassifier((16,), max_iter=10, learning_rate_init=0.01, random_state=0)

@@ -257,6 +257,7 @@ ARRAYS = arrays_of.arrays(
 )
 
 
+@pytest.mark.long
 @settings(deadline=2000, max_examples=150, suppress_health_check=[*HealthCheck])
 @given(
     card=CARDS,
