@@ -345,7 +345,7 @@ def plot_histories(histories: "Mapping[str, pd.DataFrame]") -> "Figure":
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter("{x:g}")
         else:
-            axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+            axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
     axes[0].legend(frameon=False)
     return figure
 
