@@ -679,6 +679,8 @@ def plot_maps(
 ) -> "Figure":
     """Plot digits as points in the plane, each marked with its own numeral.
 
+    The label of a class stands at the median of its points, or as near as the others leave room.
+
     Parameters
     ----------
     maps : mapping of str to (N, 2) arrays
@@ -702,14 +704,19 @@ def plot_maps(
     for axis, (name, points) in zip(axes, maps.items(), strict=True):
         for digit in np.unique(Y):
             x, y = points[digit == Y].T
-            color, size = colors[digit % 10], 22 * len(str(digit))
+            color, size = colors[digit % 10], 70 * len(str(digit))
             axis.scatter(x, y, size, color=color, marker=f"${digit}$", linewidths=0.2)
-        for digit in np.unique(Y):
-            x, y = np.median(points[digit == Y], axis=0)
+        present = np.unique(Y)
+        medians = np.array([np.median(points[digit == Y], axis=0) for digit in present])
+        labels = [f"{digit} {names[digit]}" if names else str(digit) for digit in present]
+        width = 0.045 + 0.02 * max(map(len, labels))
+        room = np.ptp(points, axis=0) * [width, 0.08] + 1e-9
+        places = _spread(medians / room) * room
+        for digit, label, (x, y) in zip(present, labels, places, strict=True):
             axis.text(
                 x,
                 y,
-                f"{digit} {names[digit]}" if names else str(digit),
+                label,
                 ha="center",
                 va="center",
                 weight="bold",
@@ -781,6 +788,17 @@ def plot_robustness(accuracies: "Mapping[str, pd.DataFrame]") -> "Figure":
 def _check_images(name: str, value: Array, shape: tuple[int | str, ...]) -> None:
     check_numbers(name, value, shape)
     check_fractions(name, value)
+
+
+def _spread(points: Array) -> Array:
+    """Push points of the plane apart until none is much closer than 1 to another."""
+    points = points.astype(float)
+    for _ in range(300):
+        apart = points[:, None] - points
+        distance = np.hypot(*apart.T).T + np.eye(len(points))
+        push = np.maximum(1 - distance, 0) / 2
+        points += (apart / np.maximum(distance, 1e-9)[..., None] * push[..., None]).sum(axis=1)
+    return points
 
 
 def _accuracy_ticks(lowest: float, highest: float) -> Array:

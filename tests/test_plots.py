@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -475,6 +475,14 @@ def test_plot_maps_puts_each_digit_where_it_lies() -> None:
         assert [text.get_text() for text in axis.texts] == [str(label) for label in labels]
         for label, dots in zip(labels, axis.collections, strict=True):
             assert np.array_equal(dots.get_offsets(), points[label == LABELS])
+
+
+def test_plot_maps_keeps_labels_apart() -> None:
+    points = np.random.default_rng(0).normal(size=(500, 2))  # the medians nearly coincide
+    figure = plot_maps({"pixels": points}, np.arange(500) % 25)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 def test_plot_reliability_has_the_gap_of_each_bin() -> None:
