@@ -47,9 +47,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "plot_activations",
+    "plot_activity",
     "plot_comparison",
     "plot_confusion",
     "plot_digits",
+    "plot_histories",
     "plot_history",
     "plot_maps",
     "plot_prediction",
@@ -306,6 +308,45 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
         for axis in axes:
             axis.axvline(best, color="black", linewidth=1, linestyle=":", label=f"best: {best}")
     losses.legend(frameon=False)
+    return figure
+
+
+def plot_histories(histories: "Mapping[str, pd.DataFrame]") -> "Figure":
+    """Compare runs of training: a panel for each loss and accuracy, a line for each run.
+
+    Parameters
+    ----------
+    histories : mapping of str to pandas.DataFrame
+        For the name of each run its history, such as `train` returned. The panels are the columns
+        of the first one whose names end in ``loss`` or ``accuracy``; the others must have them too.
+        A line ends where its numbers become NaN, and its name then says so.
+    """
+    import pandas as pd
+
+    check_mapping("histories", histories)
+    first, *_ = histories.values()
+    columns = first.columns if isinstance(first, pd.DataFrame) else []
+    measures = [c for c in columns if str(c).endswith(("loss", "accuracy"))] or ["train_loss"]
+    for name, history in histories.items():
+        finite = history.fillna(0.0) if isinstance(history, pd.DataFrame) else history
+        check_table(f"histories[{name!r}]", finite, measures)
+    figure, axes = _figure(1, len(measures), (max(6, 4.5 * len(measures)), 2.9))
+    looks = (_BLUE, "-", 3), (_VERMILION, "--", 2), ("black", ":", 2)
+    for axis, measure in zip(axes, measures, strict=True):
+        for i, (name, history) in enumerate(histories.items()):
+            color, style, width = looks[i % 3]
+            line = history[measure]
+            label = f"{name}: NaN" if line.isna().any() else name
+            axis.plot(line.index, line, style, color=color, linewidth=width, label=label)
+        axis.set(title=measure.replace("_", " "), xlabel=first.index.name)
+        axis.grid(alpha=0.3)
+        if measure.endswith("loss"):
+            axis.set_yscale("log", subs=[2, 5])
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter("{x:g}")
+        else:
+            axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
+    axes[0].legend(frameon=False)
     return figure
 
 
@@ -576,6 +617,33 @@ def plot_activations(
     return figure
 
 
+def plot_activity(activities: Mapping[str, Array]) -> "Figure":
+    """Draw histograms of how often the neurons of a layer are active.
+
+    A healthy layer has neurons of all kinds. Dead ones gather at 0, and copies of one neuron in one
+    place, wherever that is.
+
+    Parameters
+    ----------
+    activities : mapping of str to (neurons,) arrays
+        For each neuron the fraction of the images on which its activation is above 0,
+        ``(A > 0).mean(axis=0)``. Each network gets its own panel, titled with its key.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    check_mapping("activities", activities)
+    for name, activity in activities.items():
+        check_numbers(f"activities[{name!r}]", activity, ("neurons",), lowest=0, highest=1)
+    figure, axes = _figure(1, len(activities), (max(6, 4.5 * len(activities)), 2.6))
+    for i, (axis, (name, activity)) in enumerate(zip(axes, activities.items(), strict=True)):
+        axis.hist(activity, bins=20, range=(0, 1), color=_VERMILION if i else _BLUE)
+        axis.set(title=name, xlabel="active on this share of the images", xlim=(-0.02, 1.02))
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_formatter("{x:.0%}")
+    axes[0].set_ylabel("neurons")
+    return figure
+
+
 def plot_saliency(X: Array, gradients: Array, *, shape: tuple[int, int] | None = None) -> "Figure":
     """Draw digits, and below each one how more ink would change the loss.
 
@@ -611,6 +679,8 @@ def plot_maps(
 ) -> "Figure":
     """Plot digits as points in the plane, each marked with its own numeral.
 
+    The label of a class stands at the median of its points, or as near as the others leave room.
+
     Parameters
     ----------
     maps : mapping of str to (N, 2) arrays
@@ -634,14 +704,19 @@ def plot_maps(
     for axis, (name, points) in zip(axes, maps.items(), strict=True):
         for digit in np.unique(Y):
             x, y = points[digit == Y].T
-            color, size = colors[digit % 10], 22 * len(str(digit))
+            color, size = colors[digit % 10], 70 * len(str(digit))
             axis.scatter(x, y, size, color=color, marker=f"${digit}$", linewidths=0.2)
-        for digit in np.unique(Y):
-            x, y = np.median(points[digit == Y], axis=0)
+        present = np.unique(Y)
+        medians = np.array([np.median(points[digit == Y], axis=0) for digit in present])
+        labels = [f"{digit} {names[digit]}" if names else str(digit) for digit in present]
+        width = 0.045 + 0.02 * max(map(len, labels))
+        room = np.ptp(points, axis=0) * [width, 0.08] + 1e-9
+        places = _spread(medians / room) * room
+        for digit, label, (x, y) in zip(present, labels, places, strict=True):
             axis.text(
                 x,
                 y,
-                f"{digit} {names[digit]}" if names else str(digit),
+                label,
                 ha="center",
                 va="center",
                 weight="bold",
@@ -713,6 +788,17 @@ def plot_robustness(accuracies: "Mapping[str, pd.DataFrame]") -> "Figure":
 def _check_images(name: str, value: Array, shape: tuple[int | str, ...]) -> None:
     check_numbers(name, value, shape)
     check_fractions(name, value)
+
+
+def _spread(points: Array) -> Array:
+    """Push points of the plane apart until none is much closer than 1 to another."""
+    points = points.astype(float)
+    for _ in range(300):
+        apart = points[:, None] - points
+        distance = np.hypot(*apart.T).T + np.eye(len(points))
+        push = np.maximum(1 - distance, 0) / 2
+        points += (apart / np.maximum(distance, 1e-9)[..., None] * push[..., None]).sum(axis=1)
+    return points
 
 
 def _accuracy_ticks(lowest: float, highest: float) -> Array:

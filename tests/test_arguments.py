@@ -131,6 +131,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "plot_prediction": {"pixels": X[0], "probabilities": P[0], "label": 3}
     | {"picture": RNG.integers(0, 257, (8, 9, 3)) / 256, "shape": (3, 3), "class_names": NAMES},
     "plot_history": {"history": HISTORY},
+    "plot_histories": {"histories": {"one": HISTORY}},
+    "plot_activity": {"activities": {"one": P[0]}},
     "plot_confusion": {"confusion": CONFUSION[:3, :3].copy(), "class_names": NAMES[:3]},
     "plot_weights": {"w": NETWORK.w[0][:, :2].copy(), "columns": 2, "shape": (3, 3)},
     "plot_warp": {"pixels": X[0], "points": RNG.random((2, 9)), "warped": X[1], "shape": (3, 3)},
@@ -312,6 +314,10 @@ FITS: dict[str, set[str]] = {
     "plot_digits shape[]": {"1", "int64"},
     "plot_digits:with names labels": {"a list"},
     "plot_digits:with names class_names": {"None", "one item less", "one item more", "reversed"},
+    "plot_activity activities[]": {"as int", "one row less", "one column less"},
+    "plot_histories histories[]": {f"no {column}" for column in HISTORY}
+    | {"train_loss = nan", "train_accuracy = nan"}
+    | {f"seconds = {other}" for other in ("nan", "inf", "text", "None")},
     "plot_history history": {"no seconds"},
     "plot_maps maps[]": ANY_PIXELS | {"as int"},
     "plot_maps Y": {"a 10"},

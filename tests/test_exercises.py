@@ -16,6 +16,8 @@ sys.path.insert(0, str(NOTEBOOKS))
 
 import exercises  # noqa: E402
 
+from mnist_nn import calibration, one_hot  # noqa: E402
+
 SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("*.py"))
 CALL = re.compile(r"^exercises\.(check_\w+)\((.*)\)$", re.MULTILINE)
 
@@ -38,10 +40,52 @@ def test_the_checks_of_a_notebook_accept_its_solutions(path: Path) -> None:
         assert verdict.right, f"{check}: {verdict}"
 
 
+def added_once(Y: Any, predictions: Any) -> Any:
+    confusion = np.zeros((10, 10))
+    confusion[Y, predictions] += 1
+    return confusion
+
+
+def calibration_sums(confidence: Any, right: Any) -> Any:
+    """Return the distance of each interval times its count, and forget a confidence of 1."""
+    return np.abs(np.bincount((10 * confidence).astype(int), confidence - right, 11))[:10]
+
+
+def calibration_gaps(confidence: Any, right: Any) -> Any:
+    bins = calibration(np.stack([confidence, 1 - confidence], axis=1), 1 - right).bins
+    return abs(bins["confidence"] - bins["accuracy"])
+
+
 # For each check, two wrong answers and what it says of them.
 WRONG: list[tuple[str, Callable[..., Any], str]] = [
     ("check_sigmoid_slope", lambda A: A * (A - 1), "sign"),
     ("check_sigmoid_slope", lambda A: np.exp(-A) / (1 + np.exp(-A)) ** 2, "activations, not Z"),
+    # 04
+    ("check_recall", lambda C: C.diagonal() / C.sum(axis=0), "still the precision"),
+    ("check_recall", lambda C: C.trace() / C.sum(), "one number"),
+    ("check_recall", lambda C: C.diagonal() / C.sum(), "all the digits"),
+    ("check_count_confusions", lambda P, Y: one_hot(P).T @ one_hot(Y), "swapped"),
+    ("check_count_confusions", lambda P, Y: added_once(Y, P), "counted once"),
+    ("check_accuracy_when_refusing", lambda c, r, s: r[c < np.quantile(c, 1 - s)].mean(), "surest"),
+    ("check_accuracy_when_refusing", lambda c, r, s: r[c > np.quantile(c, 1 - s)].mean(), "share"),
+    (
+        "check_accuracy_when_refusing",
+        lambda c, r, s: r[c > np.quantile(c, s)].sum() / len(r),
+        "divide",
+    ),
+    ("check_accuracy_when_refusing", lambda c, r, s: r[: int(len(c) * (1 - s))].mean(), "first"),
+    ("check_fool", lambda X, g, e: (X - e * np.sign(g)).clip(0, 1), "helps the network"),
+    ("check_fool", lambda X, g, e: X + e * np.sign(g), "leave the range"),
+    ("check_fool", lambda X, g, e: (X + e * g).clip(0, 1), "np.sign"),
+    ("check_fool", lambda _, g, e: e * np.sign(g), "add it"),
+    ("check_calibration_error", lambda c, r: calibration_gaps(c, r).mean(), "weight"),
+    ("check_calibration_error", lambda c, r: c.mean() - r.mean(), "makes up"),
+    ("check_calibration_error", lambda c, r: abs(c - r).mean(), "mean of the distances"),
+    (
+        "check_calibration_error",
+        lambda c, r: calibration_sums(c, r).mean(),
+        "of 1 belongs",
+    ),
 ]
 
 

@@ -1,20 +1,33 @@
 """The notebooks: they run in full on the real data, and are committed as they should be."""
 
+import ast
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from mnist_nn import load_model, model_card
+import mnist_nn.network
+from mnist_nn import (
+    backward_prop,
+    forward_prop,
+    init_params,
+    load_model,
+    model_card,
+    softmax,
+    split_validation,
+)
+from mnist_nn.network import slope
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -182,8 +195,55 @@ def test_ctrl_c_stops_the_cell_and_shows_time_left_in_a_narrow_terminal(tmp_path
     assert "of another run" not in (tmp_path / "build" / "endless.ipynb").read_text()
 
 
+def functions_of(code: str) -> dict[str, Any]:
+    """Run the definitions in a cell as if they stood in the module, and return the functions."""
+    definitions = [one for one in ast.parse(code).body if isinstance(one, ast.FunctionDef)]
+    names = dict(vars(mnist_nn.network))
+    exec(compile(ast.Module(definitions, []), "cell", "exec"), names)
+    return {one.name: names[one.name] for one in definitions}
+
+
+def test_each_bug_of_08_is_in_one_cell_and_mended_by_the_line_in_its_answer() -> None:
+    notebook = nbformat.read(REPOSITORY / "notebooks" / "08_bugs.ipynb", as_version=4)
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    answers = [
+        match.groups()
+        for cell in notebook.cells
+        for match in re.finditer(r"```diff\n-(.*)\n\+(.*)\n```", cell.source)
+    ]
+    assert len(answers) == 10
+    network = init_params([4, 3, 3], rng=0)
+    X, Y = np.random.default_rng(0).random((30, 4), np.float32), np.arange(30) % 3
+    activations = forward_prop(network, X)
+    right: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
+        "backward_prop": (backward_prop, (network, activations, Y), {}),
+        "slope": (slope, (activations[1], "relu", 0.0), {}),
+        "softmax": (softmax, (100 * X,), {}),
+        "split": (split_validation, (X, Y, 10), {"rng": 0}),
+    }
+    tried = []
+    for wrong, mended in answers:
+        (cell,) = [source for source in code if wrong in source.splitlines()]
+        for name in right.keys() & functions_of(cell).keys():
+            function, arguments, options = right[name]
+            expected = function(*arguments, **options)
+            planted = functions_of(cell)[name]
+            with np.errstate(all="ignore"):
+                assert not equal(planted(*arguments, **options), expected)
+            planted = functions_of(cell.replace(wrong, mended))[name]
+            assert equal(planted(*arguments, **options), expected)
+            tried.append(name)
+    assert sorted(tried) == ["backward_prop", "backward_prop", "slope", "softmax", "split"]
+
+
+def equal(a: Any, b: Any) -> bool:
+    if isinstance(a, list | tuple):
+        return all(map(equal, a, b))
+    return np.array_equal(a, b)
+
+
 def test_every_notebook_is_there() -> None:
-    assert [path.stem for path in NOTEBOOKS][:7] == [
+    assert [path.stem for path in NOTEBOOKS][:8] == [
         "01_data",
         "02_two_layer_network",
         "03_number_recognition",
@@ -191,4 +251,5 @@ def test_every_notebook_is_there() -> None:
         "05_better_training",
         "06_your_own_digits",
         "07_search",
+        "08_bugs",
     ]

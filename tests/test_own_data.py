@@ -56,9 +56,11 @@ from mnist_nn import (
     model_card,
     one_hot,
     plot_activations,
+    plot_activity,
     plot_comparison,
     plot_confusion,
     plot_digits,
+    plot_histories,
     plot_history,
     plot_maps,
     plot_prediction,
@@ -534,6 +536,8 @@ def test_the_figures_without_images(own: Own) -> None:
     figure = drawn(plot_reliability(*calibration(own.P, own.data.test_Y)))
     assert "digit" not in "".join(axis.get_ylabel() for axis in figure.axes)
     run = {"idea": "one", "train_accuracy": 0.9, "validation_accuracy": 0.8, "seconds": 1.0}
+    assert len(drawn(plot_histories({"own": own.history})).axes) == 2
+    drawn(plot_activity({"own": own.P[0]}))
     drawn(plot_comparison(pd.DataFrame([run])))
     drawn(plot_search(pd.DataFrame({1: [0.9, 0.8], 3: [0.95, None]})))
     drawn(plot_robustness({"noise": pd.DataFrame({"own": [0.9, 0.8]})}))

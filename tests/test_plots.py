@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,9 +15,11 @@ from PIL import Image, ImageColor, ImageDraw
 
 from mnist_nn import (
     plot_activations,
+    plot_activity,
     plot_comparison,
     plot_confusion,
     plot_digits,
+    plot_histories,
     plot_history,
     plot_maps,
     plot_prediction,
@@ -390,6 +392,27 @@ def test_plot_warp_draws_the_grid_where_the_warp_looks_and_straight_over_what_it
             assert np.array_equal(line, np.stack([columns[:, 3 * k], rows[:, 3 * k]], axis=1))
 
 
+def test_plot_histories_has_a_line_for_each_run_in_the_panel_of_each_measure() -> None:
+    other = HISTORY[["train_loss", "validation_accuracy"]] / 2
+    other.loc[3:, "train_loss"] = np.nan
+    figure = plot_histories({"one": other, "other": HISTORY})
+    assert titles(figure) == ["train loss", "validation accuracy"]
+    for axis, measure in zip(figure.axes, other, strict=True):
+        for line, history in zip(axis.lines, (other, HISTORY), strict=True):
+            assert line.get_xdata().tolist() == [1, 2, 3, 4]
+            np.testing.assert_array_equal(line.get_ydata(), history[measure])
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert legend == ["one: NaN", "other"]
+
+
+def test_plot_activity_counts_the_neurons() -> None:
+    activities = {"one": np.array([0.0, 0.01, 0.52, 1.0]), "other": np.zeros(7)}
+    figure = plot_activity(activities)
+    assert titles(figure) == ["one", "other"]
+    heights = [[bar.get_height() for bar in axis.patches] for axis in figure.axes]
+    assert heights == [[2, *9 * [0], 1, *8 * [0], 1], [7, *19 * [0]]]
+
+
 def test_plot_comparison_has_a_dot_for_each_run_and_a_line_at_each_mean() -> None:
     figure = plot_comparison(RUNS)
     values = ([0.94, 0.92, 0.93, 0.99], [3, 3, 3, 1], [1, 2, 6, 7])
@@ -452,6 +475,14 @@ def test_plot_maps_puts_each_digit_where_it_lies() -> None:
         assert [text.get_text() for text in axis.texts] == [str(label) for label in labels]
         for label, dots in zip(labels, axis.collections, strict=True):
             assert np.array_equal(dots.get_offsets(), points[label == LABELS])
+
+
+def test_plot_maps_keeps_labels_apart() -> None:
+    points = np.random.default_rng(0).normal(size=(500, 2))  # the medians nearly coincide
+    figure = plot_maps({"pixels": points}, np.arange(500) % 25)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 def test_plot_reliability_has_the_gap_of_each_bin() -> None:
