@@ -1,6 +1,7 @@
 """Plots of digits, training and predictions: arrays in, figures out.
 
-They are matplotlib figures, except for the picture of a prediction, which has to appear at once.
+They are matplotlib figures, except for the picture of a prediction, which has to appear at once,
+and films, which are animated PNGs: all that shows pictures in a notebook or on the web plays them.
 What does not have the type, the shape or the range that a docstring gives is refused with a
 `TypeError` or a `ValueError`.
 
@@ -14,11 +15,14 @@ color alone whether an answer is right or wrong.
 """
 
 import math
+import reprlib
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
+from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +34,7 @@ from mnist_nn.checks import (
     check_fractions,
     check_labels,
     check_mapping,
+    check_network,
     check_number,
     check_numbers,
     check_table,
@@ -45,7 +50,10 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
+    from mnist_nn.network import Network
+
 __all__ = [
+    "film_weights",
     "plot_activations",
     "plot_activity",
     "plot_comparison",
@@ -54,6 +62,7 @@ __all__ = [
     "plot_histories",
     "plot_history",
     "plot_maps",
+    "plot_network",
     "plot_prediction",
     "plot_reliability",
     "plot_robustness",
@@ -400,7 +409,94 @@ def plot_confusion(confusion: Array, *, class_names: Sequence[str] | None = None
     return figure
 
 
-def plot_weights(w: Array, *, columns: int = 16, shape: tuple[int, int] | None = None) -> "Figure":
+def plot_network(network: "Network") -> "Figure":
+    """Draw a network as circles and lines, with the names and shapes of its arrays in the code.
+
+    Of a layer with more than five neurons, the first three and the last are drawn. The sum of one
+    neuron is written out, for row ``i`` of the batch ``X``, and its weights are in color.
+
+    Parameters
+    ----------
+    network : Network
+        The network; only the number of its layers, their sizes and the activation are drawn.
+    """
+    from matplotlib.patches import Circle
+
+    check_network(network)
+    w, b, activation = network
+    sizes = [len(w[0]), *(len(biases) for biases in b)]
+    names = ["X", *(f"A[{layer}]" for layer in range(1, len(w))), "P"]
+    roles = ["input", *["hidden neuron"] * (len(w) - 1), "output"]
+    looks = [("white", "#555555"), *[("#D3E6F3", _BLUE)] * (len(w) - 1), ("#F8E3D3", _VERMILION)]
+    places = [_places(size) for size in sizes]
+    step, radius, last = 4.8, 0.33, len(w) - 1
+    centered: dict[str, Any] = {"ha": "center", "va": "center"}
+    code = centered | {"family": "monospace"}
+
+    # One unit of the axes is 0.76 inches, both ways; one layer needs the room of two, for its sum.
+    width, height = step * max(len(w), 2) + 2.4, 9.2
+    middle = step * len(w) / 2
+    figure, (axis,) = _figure(1, 1, (0.76 * width, 0.76 * height))
+    figure.set_layout_engine("none")
+    axis.axis("off")
+    axis.set(position=(0, 0, 1, 1), ylim=(7.2, 7.2 - height))
+    axis.set_xlim(middle - width / 2, middle + width / 2)
+    for layer, (before, after) in enumerate(pairwise(places)):
+        left, right = step * layer + radius, step * (layer + 1) - radius
+        for i, start in before.items():
+            for j, end in after.items():
+                summed = layer == j == 0  # by the neuron whose sum is written out
+                color, thickness = (_BLUE, 1.8) if summed else (_GRAY, 0.7)
+                axis.plot([left, right], [start, end], color=color, lw=thickness, zorder=1 + summed)
+                if summed:
+                    x, y = left + 0.36 * (right - left), start + 0.36 * (end - start)
+                    box = {"fc": "white", "ec": "none", "pad": 1}
+                    axis.text(x, y, f"w[0][{i}, 0]", size=9, color=_BLUE, bbox=box, **code)
+        equation = f"{names[layer]} @ w[{layer}] + b[{layer}]"
+        function = activation if layer < last else "softmax"
+        shapes = f"w[{layer}] {w[layer].shape}   b[{layer}] {b[layer].shape}"
+        x = step * (layer + 0.5)
+        axis.text(x, 4.5, shapes, size=10, color="#555555", **code)
+        axis.text(x, 5.05, f"{names[layer + 1]} = {function}({equation})", size=10, **code)
+    for layer, (name, role, (fill, color)) in enumerate(zip(names, roles, looks, strict=True)):
+        x, size = step * layer, sizes[layer]
+        axis.text(x, -1.65, name, size=14, weight="bold", color=color, **code)
+        axis.text(x, -1.15, f"{size} {role}{'s' * (size > 1)}", size=11, **centered)
+        for i, y in places[layer].items():
+            axis.add_patch(Circle((x, y), radius, fc=fill, ec=color, lw=1.5, zorder=3))
+            axis.text(x, y, str(i), size=9, color=color, zorder=4, **centered)
+        if size > len(places[layer]):
+            axis.text(x, 2.7, "⋮", size=18, color=color, **centered)
+    top = places[1][0]
+    axis.annotate(
+        "b[0][0]",
+        (step - 0.7 * radius, top - 0.75 * radius),
+        (step - 1.1, top - 0.62),
+        size=9,
+        color=_BLUE,
+        arrowprops={"arrowstyle": "-", "color": _BLUE, "lw": 1.8, "shrinkA": 1, "shrinkB": 0},
+        **code,
+    )
+    terms = [f"X[i, {i}]·w[0][{i}, 0]" for i in places[0]]
+    if len(terms) > 3:
+        terms[1:-1] = [terms[1], "…"]
+    total = f"Z[i, 0] = {' + '.join(terms)} + b[0][0]"
+    if last:
+        total += f"\n{names[1]}[i, 0] = {activation}(Z[i, 0])"
+    frame = {"boxstyle": "round,pad=0.6", "fc": "#F2F8FC", "ec": _BLUE}
+    look: dict[str, Any] = {"size": 10, "linespacing": 1.7, "color": _BLUE, "bbox": frame}
+    axis.text(middle, 5.8, "one neuron's sum, for row i of X:", size=10, color=_BLUE, **centered)
+    axis.text(middle, 6.5, total, **look, **code)
+    return figure
+
+
+def plot_weights(
+    w: Array,
+    *,
+    columns: int = 16,
+    shape: tuple[int, int] | None = None,
+    row_labels: Sequence[str] | None = None,
+) -> "Figure":
     """Draw what each neuron of the first layer looks for, one image per neuron.
 
     Parameters
@@ -412,17 +508,30 @@ def plot_weights(w: Array, *, columns: int = 16, shape: tuple[int, int] | None =
         Neurons per row of the grid.
     shape : (int, int), optional
         The height and width of an image. Default: a square.
+    row_labels : sequence of str, optional
+        What to write in front of each row of the grid.
     """
     check_numbers("w", w, ("pixels", "neurons"))
     shape = image_shape("w", len(w), shape)
     check_count("columns", columns)
     columns = min(columns, w.shape[1])
     rows = -(-w.shape[1] // columns)
+    if row_labels is not None and (
+        not is_list(row_labels)
+        or len(row_labels) != rows
+        or not all(isinstance(label, str) for label in row_labels)
+    ):
+        raise ValueError(
+            f"row_labels must be {rows} strings, one for each row of the grid, not "
+            f"{reprlib.repr(row_labels)}; {columns} columns make so many rows"
+        )
     figure, axes = _figure(rows, columns, (0.75 * columns + 1, 0.75 * rows))
     # A few weights at the border may be extreme; the color scale should suit the rest.
     limit = float(np.quantile(np.abs(w), 0.995))
     for axis in axes:
         axis.axis("off")
+    for axis, label in zip(axes[::columns], [] if row_labels is None else row_labels, strict=False):
+        axis.text(-0.15, 0.5, label, ha="right", va="center", transform=axis.transAxes)
     for axis, pixels in zip(axes, w.T, strict=False):
         drawn = axis.imshow(
             pixels.reshape(shape),
@@ -433,6 +542,52 @@ def plot_weights(w: Array, *, columns: int = 16, shape: tuple[int, int] | None =
         )
     figure.colorbar(drawn, ax=axes, label="weight", shrink=0.9)
     return figure
+
+
+def film_weights(
+    snapshots: Mapping[int, Array], *, columns: int = 5, shape: tuple[int, int] | None = None
+) -> bytes:
+    """Film how the first layer's weights form during training, one image per neuron.
+
+    Parameters
+    ----------
+    snapshots : mapping of int to (pixels, neurons) arrays
+        The first layer's weights after so many steps of training, one frame each, in this order.
+        Ink on red pixels raises the neuron's input; ink on blue pixels lowers it.
+    columns : int
+        Neurons per row of the grid.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
+
+    Returns
+    -------
+    bytes
+        An animated PNG, which ``IPython.display.Image`` shows.
+    """
+    check_mapping("snapshots", snapshots)
+    size: tuple[int | str, ...] = ("pixels", "neurons")
+    for step, w in snapshots.items():
+        check_count("each key of snapshots", step, 0)
+        check_numbers(f"snapshots[{step}]", w, size)
+        size = w.shape
+    shape = image_shape("snapshots", len(w), shape)
+    # All frames have the scale of the last, which has the largest weights.
+    figure = plot_weights(w, columns=columns, shape=shape)
+    columns = min(columns, w.shape[1])
+    rows = -(-w.shape[1] // columns)
+    figure.set_size_inches(1.4 * columns + 1.2, 1.4 * rows + 0.5)
+    title = figure.suptitle("step 0")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # or every frame would compute it again
+
+    def frames() -> "Iterator[Figure]":
+        for step, w in snapshots.items():
+            title.set_text(f"step {step}")
+            for axis, pixels in zip(figure.axes, w.T, strict=False):
+                axis.images[0].set_data(pixels.reshape(shape))
+            yield figure
+
+    return _film(frames())
 
 
 def plot_warp(
@@ -801,6 +956,13 @@ def _spread(points: Array) -> Array:
     return points
 
 
+def _places(size: int) -> dict[int, float]:
+    """Choose the neurons of a layer to draw, and how far down each is drawn."""
+    if size > 5:
+        return {0: 0.0, 1: 0.9, 2: 1.8, size - 1: 3.6}
+    return {i: 0.9 * (i + (5 - size) / 2) for i in range(size)}
+
+
 def _accuracy_ticks(lowest: float, highest: float) -> Array:
     """Choose ticks for accuracies, from below the lowest to above the highest."""
     # 100% would be infinitely far away.
@@ -834,6 +996,55 @@ def _figure(
         # would appear twice in a notebook and stay in memory.
         plt.close(figure)
     return figure, list(axes.flat)
+
+
+def _film(figures: "Iterable[Figure]", seconds: float = 6.0) -> bytes:
+    """Draw figures of one size one after the other, as an animated PNG that starts over at its end.
+
+    The last frame stays for 2 seconds more. One figure can be the whole film, if it is changed from
+    one frame to the next. To keep the file small, all frames share a palette of 63 colors, and
+    where a frame is like the one before, it is transparent.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    frames = []
+    for figure in figures:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        frames.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+        plt.close(figure)
+    some = Image.fromarray(np.vstack(frames[:: 1 + len(frames) // 5]))
+    palette = some.quantize(63, Image.Quantize.MAXCOVERAGE, kmeans=1)
+    transparent = 63
+    colors = [*(palette.getpalette() or [])[: 3 * transparent], 0, 0, 0]
+
+    images, before = [], None
+    for frame in frames:
+        indices = np.asarray(
+            Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        )
+        image = Image.fromarray(
+            indices if before is None else np.where(indices == before, transparent, indices)
+        )
+        image.putpalette(colors)
+        image.info["transparency"] = transparent
+        images.append(image)
+        before = indices
+    durations = [round(1000 * seconds / len(images))] * len(images)
+    durations[-1] += 2000
+    file = BytesIO()
+    images[0].save(
+        file,
+        "PNG",
+        save_all=True,
+        append_images=images[1:],
+        duration=durations,
+        loop=0,
+        blend=1,  # over the frame before
+    )
+    return file.getvalue()
 
 
 def _pillow(picture: Array) -> "Image.Image":

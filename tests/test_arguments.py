@@ -125,6 +125,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "load_model": {"path": NUMBER_RECOGNITION},
     "model_card": {"path": NUMBER_RECOGNITION},
     "load_mnist": {"data_dir": DATA_DIR, "verify": True},
+    "film_weights": {"snapshots": {0: X[:2].T, 3: X[2:4].T}, "columns": 2, "shape": (3, 3)},
     "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8}
     | {"shape": (9, 1)},
     "plot_digits:with names": {"X": X[:2], "labels": Y[:2], "class_names": NAMES},
@@ -135,6 +136,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "plot_activity": {"activities": {"one": P[0]}},
     "plot_confusion": {"confusion": CONFUSION[:3, :3].copy(), "class_names": NAMES[:3]},
     "plot_weights": {"w": NETWORK.w[0][:, :2].copy(), "columns": 2, "shape": (3, 3)},
+    "plot_weights:with labels": {"w": NETWORK.w[0][:, :2].copy(), "row_labels": ["one"]},
     "plot_warp": {"pixels": X[0], "points": RNG.random((2, 9)), "warped": X[1], "shape": (3, 3)},
     "plot_comparison": {"results": RESULTS},
     "plot_activations": {"activations": [A[:1] for A in ACTIVATIONS], "class_names": NAMES}
@@ -142,6 +144,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "plot_saliency": {"X": X[:2], "gradients": X[:2] - 0.5, "shape": (3, 3)},
     "plot_maps": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y},
     "plot_maps:with names": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y, "class_names": NAMES},
+    "plot_network": {"network": NETWORK},
     "plot_reliability": {"bins": calibration(P, Y).bins, "error": 0.1},
     "plot_robustness": {"accuracies": ROBUSTNESS},
     "plot_search": {"accuracies": SEARCH},
@@ -305,6 +308,7 @@ FITS: dict[str, set[str]] = {
     "deform:not square X": ANY_PIXELS | ROWS,
     "deform:not square shape[]": {"1", "int64"},
     "train:with an optimizer augment": {"None"},
+    "film_weights snapshots[]": ANY_PIXELS | {"as int"},
     "plot_activations activations": {"one item more"},
     "plot_activations activations[]": ANY_PIXELS | {"as int", "one column less"},
     "plot_comparison results": {"idea = inf", "idea = text"},
@@ -323,11 +327,15 @@ FITS: dict[str, set[str]] = {
     "plot_maps Y": {"a 10"},
     "plot_maps:with names maps[]": ANY_PIXELS | {"as int"},
     "plot_maps:with names class_names": {"None", "one item more", "reversed"},
+    "plot_network network[]": ANY_PIXELS | {"one row less"},
     "plot_prediction label": COUNT | {"0", "None"},
     "plot_prediction picture": {"None", "as int", "one row less"},
     "plot_prediction probabilities": {"as int"},
     "plot_robustness accuracies[]": {"no one", "no other", "DataFrame"},
     "plot_search accuracies": {"no 2", "no 6"},
+    "plot_weights:with labels row_labels": {"None", "reversed", "texts"},
+    "plot_weights:with labels row_labels[]": {"text"},
+    "plot_weights:with labels w": ANY_PIXELS | {"as int", "one column less"},
     "plot_weights w": ANY_PIXELS | {"as int", "one column less"},
 }
 
