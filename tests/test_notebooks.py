@@ -188,7 +188,7 @@ def test_every_notebook_is_there() -> None:
         "02_two_layer_network",
         "03_number_recognition",
         "04_evaluation",
-        "05_better_training",
+        "05a_learning_faster",
         "06_your_own_digits",
         "07_search",
     ]
