@@ -183,12 +183,13 @@ def test_ctrl_c_stops_the_cell_and_shows_time_left_in_a_narrow_terminal(tmp_path
 
 
 def test_every_notebook_is_there() -> None:
-    assert [path.stem for path in NOTEBOOKS][:7] == [
+    assert [path.stem for path in NOTEBOOKS][:8] == [
         "01_data",
         "02_two_layer_network",
         "03_number_recognition",
         "04_evaluation",
         "05a_learning_faster",
+        "05b_overfitting_less",
         "06_your_own_digits",
         "07_search",
     ]
