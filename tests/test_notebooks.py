@@ -193,3 +193,4 @@ def test_every_notebook_is_there() -> None:
         "06_your_own_digits",
         "07_search",
     ]
+    assert NOTEBOOKS[-1].stem == "09_speed"
