@@ -347,7 +347,7 @@ def check_inverted_dropout(answer: Callable[..., Any]) -> Verdict:
 def check_best_epoch(answer: Callable[..., Any]) -> Verdict:
     """Check a function of validation losses and the patience that gives the epoch kept, from 1."""
     losses = np.array([5.0, 3.0, 4.0, 3.5, 2.5, 2.7, 2.6, 2.8, 1.0])
-    return judge(
+    verdict = judge(
         _on_copies(answer),
         lambda *_: 5,
         {
@@ -364,6 +364,10 @@ def check_best_epoch(answer: Callable[..., Any]) -> Verdict:
         losses,
         3,
     )
+    falling = judge(_on_copies(answer), lambda *_: 3, {}, np.array([3.0, 2.0, 1.0]), 3)
+    if verdict.right and not falling.right:
+        return Verdict(False, "Where the loss falls to the end, the last epoch should be kept.")
+    return verdict
 
 
 def check_bilinear(answer: Callable[..., Any]) -> Verdict:

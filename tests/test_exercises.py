@@ -85,6 +85,7 @@ WRONG: list[tuple[str, Callable[..., Any], str]] = [
     ("check_inverted_dropout", lambda A, dropout, r: A * (r < dropout) / (1 - dropout), "keeps"),
     ("check_best_epoch", lambda losses, _: np.argmin(losses) + 1, "has stopped before"),
     ("check_best_epoch", lambda *_: 4, "count from 1"),
+    ("check_best_epoch", lambda losses, _: 5 if len(losses) > 5 else None, "falls to the end"),
     ("check_bilinear", lambda image, row, column: image[round(row), round(column)], "nearest"),
     ("check_bilinear", partial(bilinear, swapped=True), "swapped"),
 ]
