@@ -1,5 +1,6 @@
 """The exercises: every check accepts the solution, and says what is wrong with other answers."""
 
+import math
 import re
 import runpy
 import sys
@@ -79,6 +80,31 @@ def step(w: Any, b: Any, X: Any, Y: Any, rate: float, *, axis: int | None = 0) -
     return w - rate * X.T @ dZ / len(Y), b - rate * dZ.sum(axis=axis) / len(Y)
 
 
+def adam(
+    p: Any,
+    m: Any,
+    v: Any,
+    g: Any,
+    t: int,
+    rate: float,
+    *,
+    corrected: bool = True,
+    epsilon_inside: bool = False,
+) -> tuple[Any, Any, Any]:
+    m *= 0.9  # in place, as a reader may
+    m += 0.1 * g
+    v = 0.999 * v + 0.001 * g * g
+    m_hat, v_hat = (m / (1 - 0.9**t), v / (1 - 0.999**t)) if corrected else (m, v)
+    size = np.sqrt(v_hat + 1e-8) if epsilon_inside else np.sqrt(v_hat) + 1e-8
+    return p - rate * m_hat / size, m, v
+
+
+def bilinear(image: Any, row: float, column: float, *, swapped: bool = False) -> float:
+    down, right = (column % 1, row % 1) if swapped else (row % 1, column % 1)
+    corners = image[int(row) : int(row) + 2, int(column) : int(column) + 2]
+    return float(np.array([1 - down, down]) @ corners @ np.array([1 - right, right]))
+
+
 # For each check, wrong answers and what it says of them.
 WRONG: list[tuple[str, Callable[..., Any], str]] = [
     # 02
@@ -138,6 +164,25 @@ WRONG: list[tuple[str, Callable[..., Any], str]] = [
         lambda c, r: calibration_sums(c, r).mean(),
         "of 1 belongs",
     ),
+    # 05a
+    ("check_uniform_limit", lambda n: np.sqrt(2 / n), "standard deviation"),
+    ("check_uniform_limit", lambda n: 6 / n, "take the root"),
+    ("check_momentum_step", lambda p, v, g, a, mu: (p - a * (mu * v + g), mu * v + g), "classical"),
+    ("check_momentum_step", lambda p, v, g, a, mu: (p - a * (g + mu * (mu * v + g)), v), "new one"),
+    ("check_adam_step", partial(adam, corrected=False), "bias correction is missing"),
+    ("check_adam_step", partial(adam, epsilon_inside=True), "not under it"),
+    ("check_schedule", lambda done: 0.5 + 0.5 * math.cos(math.pi * done), "warm-up is missing"),
+    ("check_schedule", lambda x: min(x / 0.05, 0.5 + 0.5 * math.cos(math.pi * x)), "jumps"),
+    # 05b
+    ("check_decayed_step", lambda w, g, rate, decay: (1 - decay) * w - rate * g, "rate · decay"),
+    ("check_decayed_step", lambda w, g, a, decay: (1 - a * decay) * (w - a * g), "decay first"),
+    ("check_inverted_dropout", lambda A, dropout, r: A * (r >= dropout), "not divided"),
+    ("check_inverted_dropout", lambda A, dropout, r: A * (r < dropout) / (1 - dropout), "keeps"),
+    ("check_best_epoch", lambda losses, _: np.argmin(losses) + 1, "has stopped before"),
+    ("check_best_epoch", lambda *_: 4, "count from 1"),
+    ("check_best_epoch", lambda losses, _: 5 if len(losses) > 5 else None, "falls to the end"),
+    ("check_bilinear", lambda image, row, column: image[round(row), round(column)], "nearest"),
+    ("check_bilinear", partial(bilinear, swapped=True), "swapped"),
 ]
 
 

@@ -248,8 +248,10 @@ def test_every_notebook_is_there() -> None:
         "02_two_layer_network",
         "03_number_recognition",
         "04_evaluation",
-        "05_better_training",
+        "05a_learning_faster",
+        "05b_overfitting_less",
         "06_your_own_digits",
         "07_search",
         "08_bugs",
     ]
+    assert NOTEBOOKS[-1].stem == "09_speed"
