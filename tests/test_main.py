@@ -3,11 +3,12 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
+from _thread import interrupt_main
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -17,30 +18,9 @@ from playwright.sync_api import expect, sync_playwright
 from test_browser import BROWSER, ONE, SEVEN, draw
 
 from mnist_nn import DigitCanvas
+from mnist_nn.__main__ import main
 
 MILLISECONDS = 300_000
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the command says that the canvas is, run in another folder."""
-    command = [sys.executable, "-m", "mnist_nn"]
-    path = str(Path(__file__).resolve().parent.parent)
-    environment = {**os.environ, "PYTHONPATH": path, "BROWSER": "true"}  # which does nothing
-    folder = tmp_path_factory.mktemp("elsewhere")
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
-    ) as server:
-        said = re.fullmatch(
-            r"Draw a digit at (http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n",
-            server.stdout.readline(),
-        )
-        yield said[1]
-        if os.name == "nt":  # where Ctrl-C is no signal to one process
-            server.terminate()
-        else:
-            server.send_signal(signal.SIGINT)
-            assert server.wait(60) == 0
 
 
 def ask(address: str, **changes: Any) -> dict[str, Any]:
@@ -48,25 +28,60 @@ def ask(address: str, **changes: Any) -> dict[str, Any]:
         return json.loads(answer.read())
 
 
-@pytest.mark.long
-def test_it_answers_as_the_widget_does(address: str) -> None:
+def status(address: str) -> int:
+    try:
+        with urlopen(address, timeout=60) as answer:
+            return answer.status
+    except HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_it_answers_as_the_widget_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    came: dict[str, Any] = {}
+
+    def visit(address: str) -> None:
+        try:
+            came["read"] = ask(address, strokes=SEVEN, changes=1)
+            came["refused"] = ask(address, strokes=[[[2, 0]]], changes=2)
+            came["status"] = [
+                status(address + path)
+                for path in ("/", "/canvas.js", "/canvas.py", "/../README.md", "/data/")
+            ]
+            came["address"] = address
+        finally:
+            interrupt_main()  # what Ctrl-C does
+
+    def open_browser(address: str) -> None:
+        Thread(target=visit, args=(address,)).start()
+
+    monkeypatch.setattr("webbrowser.open", open_browser)
+    main()
+    assert capsys.readouterr().out == f"Draw a digit at {came['address']} (Ctrl-C ends it)\n\n"
     canvas = DigitCanvas()
     canvas.strokes = [[[x, y] for x, y in stroke] for stroke in SEVEN]
-    state = ask(address, strokes=SEVEN, changes=1)
-    assert state["message"] == canvas.message == "The network reads a 7"
-    assert bytes(state["seen"]) == canvas.seen
-    assert state["probabilities"] == pytest.approx(canvas.probabilities)
-    assert state["changes_read"] == 1
-    refused = ask(address, strokes=[[[2, 0]]], changes=2)
-    assert refused["message"].startswith("strokes must be numbers from 0 to 1")
-    assert refused["strokes"] == state["strokes"]
+    assert came["read"]["message"] == canvas.message == "The network reads a 7"
+    assert bytes(came["read"]["seen"]) == canvas.seen
+    assert came["read"]["probabilities"] == pytest.approx(canvas.probabilities)
+    assert came["read"]["changes_read"] == 1
+    assert came["refused"]["message"].startswith("strokes must be numbers from 0 to 1")
+    assert came["refused"]["strokes"] == came["read"]["strokes"]
+    assert came["status"] == [200, 200, 404, 404, 404]
 
 
-@pytest.mark.long
-def test_it_gives_nothing_but_its_page(address: str) -> None:
-    for path in ("/__main__.py", "/../README.md", "/data/"):
-        with pytest.raises(HTTPError, match="404"):
-            urlopen(address + path, timeout=60)
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """Where the command says that the canvas is, run in another folder."""
+    command = [sys.executable, "-m", "mnist_nn"]
+    path = str(Path(__file__).resolve().parent.parent)
+    environment = {**os.environ, "PYTHONPATH": path, "BROWSER": "true"}  # which does nothing
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        yield re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())[0]
+        server.terminate()
 
 
 @pytest.mark.browser
