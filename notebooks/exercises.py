@@ -255,7 +255,7 @@ def check_schedule(answer: Callable[[float], Any]) -> Verdict:
     def schedule(done: float) -> float:
         return done / 0.05 if done < 0.05 else half_cosine((done - 0.05) / 0.95)
 
-    mistakes: dict[str, Callable[..., ArrayLike]] = {
+    mistakes: dict[str, Any] = {
         "The warm-up reaches 0.05, not 1: divide by its length.": (
             lambda done: done if done < 0.05 else schedule(done)
         ),
