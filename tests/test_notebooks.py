@@ -254,7 +254,7 @@ def equal(a: Any, b: Any) -> bool:
 
 
 def test_every_notebook_is_there() -> None:
-    assert [path.stem for path in NOTEBOOKS][:8] == [
+    assert [path.stem for path in NOTEBOOKS][:10] == [
         "01_data",
         "02_two_layer_network",
         "03_number_recognition",
@@ -264,5 +264,6 @@ def test_every_notebook_is_there() -> None:
         "06_your_own_digits",
         "07_search",
         "08_bugs",
+        "09_speed",
     ]
     assert NOTEBOOKS[-1].stem == "09_speed"
