@@ -581,11 +581,7 @@ def check_schedule(answer: Callable[[float], Any]) -> Verdict:
     def schedule(done: float) -> float:
         return done / 0.05 if done < 0.05 else half_cosine((done - 0.05) / 0.95)
 
-<<<<<<< HEAD
     mistakes: dict[str, Callable[..., Any]] = {
-=======
-    mistakes: dict[str, Any] = {
->>>>>>> faster
         "The warm-up reaches 0.05, not 1: divide by its length.": (
             lambda done: done if done < 0.05 else schedule(done)
         ),
