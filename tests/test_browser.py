@@ -214,7 +214,7 @@ def test_keys_draw_too(page: Page, canvas: Locator) -> None:
 
 def test_a_drawing_is_kept_with_its_true_label(page: Page, canvas: Locator) -> None:
     label, keep_it = canvas.get_by_label("That was"), canvas.get_by_role("button", name="Keep")
-    status = canvas.get_by_role("status")
+    status = canvas.locator("[role=status]")
     expect(keep_it).to_be_disabled()
     draw(page, canvas, SEVEN)
     expect(keep_it).to_be_disabled()  # as what?
