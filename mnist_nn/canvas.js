@@ -38,7 +38,7 @@ const STYLE = `
     border-radius: 4px; padding: 4px 14px; cursor: pointer;
   }
   .mnist-canvas button:disabled { opacity: 0.5; cursor: default; }
-  .mnist-canvas output { display: block; min-height: 1.3em; margin-bottom: 8px; font-weight: 600; }
+  .mnist-canvas output { display: block; max-width: 250px; min-height: 2.6em; margin-bottom: 8px; font-weight: 600; }
   .mnist-canvas .bars {
     display: grid; grid-template-columns: max-content 160px 5ch; gap: 5px 8px; align-items: center;
     font-variant-numeric: tabular-nums;
