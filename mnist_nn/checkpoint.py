@@ -101,8 +101,8 @@ class Checkpoint:
                 self._write(self._path)
             except (CheckpointError, OSError) as error:  # training is worth more than the file
                 said = error.strerror if isinstance(error, OSError) else error
-                # The line that called gradient_descent, or train, which calls run_epochs.
-                level = 4 if self._run.unit == "epoch" else 3
+                # The line that called gradient_descent, or train, with run_epochs in between.
+                level = 5 if self._run.unit == "epoch" else 3
                 warnings.warn(f"{said}; training goes on", RuntimeWarning, stacklevel=level)
 
     def _write(self, path: Path) -> None:

@@ -38,6 +38,9 @@ __all__ = [
 Augment: TypeAlias = Callable[[Floats, np.random.Generator], Floats]
 """Takes images and a random generator, and returns new images with the same labels."""
 
+Watch: TypeAlias = Callable[[int, Network], object]
+"""Takes the number of epochs or iterations done, and a copy of the network at that moment."""
+
 # The arguments are checked once, before the first step.
 forward, backward = forward_prop.unchecked, backward_prop.unchecked
 
@@ -50,6 +53,7 @@ def gradient_descent(
     iterations: int = 500,
     learning_rate: float = 0.10,
     report_every: int = 10,
+    watch: Watch | None = None,
     checkpoint: Path | str | None = None,
     progress: bool = True,
 ) -> tuple[Network, "pd.DataFrame"]:
@@ -69,6 +73,9 @@ def gradient_descent(
         The factor of the gradient in each step.
     report_every : int
         Iterations from one row of the history to the next.
+    watch : callable, optional
+        A function that is given the number of steps done and a copy of the network: at the start,
+        and after each step.
     checkpoint : path, optional
         A file to go on from; see `train`.
     progress : bool
@@ -103,6 +110,7 @@ def gradient_descent(
     checks.check_count("report_every", report_every)
     checks.check_learning_rate(learning_rate)
     checks.check_flag("progress", progress)
+    _check_watch(watch)
     if checkpoint is not None:
         checks.check_path("checkpoint", checkpoint)
     checks.check_digits(network, X, Y)
@@ -135,6 +143,8 @@ def gradient_descent(
             if run.steps % report_every == 0 or run.steps == iterations:
                 loss, accuracy = _score(P, Y)
                 report(run.steps, train_loss=loss, train_accuracy=accuracy)
+            if watch is not None:
+                watch(run.steps, _copy(run.network))
             if run.steps == iterations:
                 run.finished = True
             else:
@@ -160,6 +170,7 @@ def train(
     augment: Augment | None = None,
     validation: tuple[Floats, Integers] | None = None,
     patience: int | None = None,
+    watch: Watch | None = None,
     checkpoint: Path | str | None = None,
     progress: bool = True,
 ) -> tuple[Network, "pd.DataFrame"]:
@@ -196,6 +207,10 @@ def train(
         Early stopping: stop when the validation loss has reached no new minimum for this many
         epochs, and return the network from the epoch of the minimum. Default: train for all
         epochs, and return the last network.
+    watch : callable, optional
+        A function that is given the number of epochs done and a copy of the network: at the start,
+        and after each epoch. To keep the network of every epoch in a dict, pass
+        ``watch=snapshots.__setitem__``.
     checkpoint : path, optional
         The file in which to keep the state of the run: after an epoch, but so seldom that writing
         takes 2% of the time, and at the end. Called again with the same arguments, after a crash or
@@ -238,6 +253,7 @@ def train(
     """
     optimizer = _resolve_optimizer(optimizer, learning_rate)
     checks.check_flag("progress", progress)
+    _check_watch(watch)
     if checkpoint is not None:
         checks.check_path("checkpoint", checkpoint)
     _check_training(network, X, Y, epochs, batch_size, rng, dropout, augment, validation, patience)
@@ -264,6 +280,14 @@ def train(
     )
     record.resume()
     run.steps = run.epoch * math.ceil(len(Y) / batch_size)
+
+    def after_epoch() -> None:
+        record.save()
+        if watch is not None:
+            watch(run.epoch, _copy(run.network))
+
+    if watch is not None:
+        watch(run.epoch, _copy(run.network))
     result = run_epochs(
         run,
         X,
@@ -274,7 +298,7 @@ def train(
         validation=validation,
         patience=patience,
         progress=progress,
-        after_epoch=record.save,
+        after_epoch=after_epoch,
     )
     run.warn_if_nothing_was_learned()
     return result
@@ -675,6 +699,11 @@ def _resolve_optimizer(optimizer: Optimizer | None, learning_rate: float | None)
             "rate, such as optimizer=Adam(0.001)"
         )
     return optimizer
+
+
+def _check_watch(watch: Watch | None) -> None:
+    if watch is not None:
+        checks.check_function("watch", watch, "print")
 
 
 def _check_training(

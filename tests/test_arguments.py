@@ -81,10 +81,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "cross_entropy": {"probabilities": P, "Y": Y},
     "backward_prop": {"network": NETWORK, "activations": ACTIVATIONS, "Y": Y, "dropout": 0.5},
     "input_gradient": FIT,
-    "gradient_descent": RUN | {"iterations": 2, "learning_rate": 0.1, "report_every": 1},
+    "gradient_descent": RUN
+    | {"iterations": 2, "learning_rate": 0.1, "report_every": 1, "watch": lambda *_: None},
     "train": RUN
     | {"epochs": 1, "batch_size": 5, "learning_rate": 0.1, "rng": 0, "dropout": 0.5}
-    | {"validation": (X[:6], Y[:6]), "patience": 1},
+    | {"validation": (X[:6], Y[:6]), "patience": 1, "watch": lambda *_: None},
     "train:with an optimizer": RUN
     | {"epochs": 1, "batch_size": 5, "optimizer": SGD(0.1), "rng": 0, "augment": lambda X, _: X},
     "SGD": {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.1, "schedule": cosine},
@@ -258,6 +259,7 @@ FITS: dict[str, set[str]] = {
     "w[]": ANY_PIXELS,
     "b[]": ANY_PIXELS,
     "warm_up": FRACTION,
+    "watch": {"None", "function"},
     "warped": ANY_PIXELS,
     "weight_decay": NOT_NEGATIVE,
     "SGD learning_rate": POSITIVE - {"10⁹"},

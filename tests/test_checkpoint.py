@@ -241,7 +241,10 @@ def test_other_arguments_are_refused(tmp_path: Path, name: str) -> None:
 
 def test_every_argument_is_among_them() -> None:
     parameters = set(inspect.signature(train).parameters) - {"network", "X", "Y"}
-    assert parameters - {"checkpoint", "progress"} == CHANGES.keys() - {"momentum", "schedule"}
+    assert parameters - {"checkpoint", "progress", "watch"} == CHANGES.keys() - {
+        "momentum",
+        "schedule",
+    }
 
 
 def test_other_data_are_refused(tmp_path: Path) -> None:

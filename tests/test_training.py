@@ -350,6 +350,33 @@ def test_validation_is_only_looked_at(blobs) -> None:
     assert history["validation_accuracy"].iloc[-1] == expected
 
 
+def test_training_hands_out_the_network_of_every_epoch(blobs) -> None:
+    start, snapshots = init_params([3, 4, 3], rng=0), {}
+    run = SETTINGS | {"epochs": 3}
+    trained, _ = train(start, *blobs, watch=snapshots.__setitem__, **run)
+    assert list(snapshots) == [0, 1, 2, 3]
+    np.testing.assert_equal(snapshots[0], start)
+    np.testing.assert_equal(snapshots[2], train(start, *blobs, **run | {"epochs": 2})[0])
+    np.testing.assert_equal(snapshots[3], trained)
+    # What is done to a snapshot is not done to the network.
+    spoiled, _ = train(start, *blobs, watch=lambda _, network: network.w[0].fill(0), **run)
+    np.testing.assert_equal(spoiled, trained)
+
+
+def test_gradient_descent_hands_out_the_network_of_every_step(blobs) -> None:
+    start, snapshots = init_params([3, 4, 3], rng=0), {}
+    run = {"learning_rate": 0.5, "progress": False}
+    trained, _ = gradient_descent(start, *blobs, iterations=3, watch=snapshots.__setitem__, **run)
+    assert list(snapshots) == [0, 1, 2, 3]
+    np.testing.assert_equal(snapshots[0], start)
+    np.testing.assert_equal(snapshots[2], gradient_descent(start, *blobs, iterations=2, **run)[0])
+    np.testing.assert_equal(snapshots[3], trained)
+    spoiled, _ = gradient_descent(
+        start, *blobs, iterations=3, watch=lambda _, network: network.w[0].fill(0), **run
+    )
+    np.testing.assert_equal(spoiled, trained)
+
+
 def test_a_run_that_learns_nothing_says_so_once(mnist: MNIST) -> None:
     X, Y = mnist.train_X[:2000], mnist.train_Y[:2000]
     network = init_params([784, 64, 32, 10], "sigmoid", rng=0)
