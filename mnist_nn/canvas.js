@@ -75,7 +75,7 @@ function render({ model, el }) {
         <output aria-live="polite"></output>
         <div class="bars" role="img"></div>
         <form>
-          <label>That was <select><option value="">…</option></select></label>
+          <label><select><option value="">…</option></select></label>
           <button type="submit" title="Keep the drawing with its true label, as canvas.kept">Keep</button>
           <span role="status"></span>
         </form>
@@ -86,7 +86,8 @@ function render({ model, el }) {
   ].map((selector) => el.querySelector(selector));
   const [undoButton, clearButton, keepButton] = el.querySelectorAll("button");
   const names = model.get("names");
-  label.append(...names.map((name, i) => new Option(name === String(i) ? `a ${name}` : name, i)));
+  label.before(names[0] === "0" ? "That was a" : "That was");
+  label.append(...names.map((name, i) => new Option(name, i)));
   for (const focusable of [paper, undoButton, clearButton, label, keepButton]) {
     focusable.dataset.lmSuppressShortcuts = "true"; // or typing "a" would insert a cell in JupyterLab
   }
