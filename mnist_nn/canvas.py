@@ -97,7 +97,7 @@ class DigitCanvas(anywidget.AnyWidget):
         The network's answer, or None if there is no digit on the paper.
     """
 
-    _esm = Path(__file__).with_name("canvas.js")
+    _esm: Path | str = Path(__file__).with_name("canvas.js")
     strokes = Strokes().tag(sync=True)
     seen = traitlets.Bytes().tag(sync=True)
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
@@ -172,6 +172,12 @@ class DigitCanvas(anywidget.AnyWidget):
         # A client that runs a notebook without a browser does not allow input either.
         if request.get("content", {}).get("allow_stdin"):
             return super()._repr_mimebundle_(**kwargs)
+        page, text = self._still()
+        metadata = {"image/png": {"width": page.width // 2}}
+        return {"image/png": base64.b64encode(png(page)).decode(), "text/plain": text}, metadata
+
+    def _still(self) -> tuple[Image.Image, str]:
+        """Return what is shown where no one can draw: a picture, twice its size, and a text."""
         drawing = _drawing(self.strokes or _SAMPLE)
         digit = prepare_digit(drawing)
         prediction = self._ask(digit)
@@ -181,9 +187,7 @@ class DigitCanvas(anywidget.AnyWidget):
             picture=read_picture(drawing),
             class_names=self._class_names,
         )
-        picture = base64.b64encode(png(page)).decode()
-        metadata = {"image/png": {"width": page.width // 2}}
-        return {"image/png": picture, "text/plain": repr(prediction)}, metadata
+        return page, repr(prediction)
 
 
 def _drawing(strokes: list[list[list[float]]]) -> Image.Image:

@@ -155,7 +155,7 @@ EQUATIONS = {"relu", "sigmoid", "softmax"}
 # It checks what it is given in fit, as scikit-learn asks, and has tests of its own.
 ESTIMATORS = {"MNISTClassifier"}
 # Those whose arguments name or hold files, which have tests of their own.
-FILES = {"DigitCanvas", "download_mnist", "prepare_digit", "reproduce"}
+FILES = {"DigitCanvas", "NetworkExplorer", "download_mnist", "prepare_digit", "reproduce"}
 
 ANYTHING: dict[str, Any] = {
     "None": None,
