@@ -15,16 +15,16 @@ const EXPLORER_STYLE = `
     color: var(--ink); background: var(--paper); font: 14px system-ui, sans-serif;
   }
   .mnist-explorer .mnist-canvas {
-    position: relative; width: auto; gap: 12px 18px; padding: 0; justify-content: space-between;
+    position: relative; width: auto; gap: 12px; padding: 0; justify-content: space-between;
   }
   .mnist-explorer .mnist-canvas > div:nth-child(2) { width: 112px; }
   .mnist-explorer .mnist-canvas svg:not(.wires) {
-    width: 184px; height: 184px; background-size: 100%; image-rendering: pixelated;
+    width: 180px; height: 180px; background-size: 100%; image-rendering: pixelated;
   }
   .mnist-explorer .mnist-canvas canvas { width: 112px; height: 112px; }
-  .mnist-explorer .mnist-canvas .buttons { max-width: 190px; flex-wrap: wrap; gap: 6px; }
+  .mnist-explorer .mnist-canvas .buttons { max-width: 182px; flex-wrap: wrap; gap: 6px; }
   .mnist-explorer .mnist-canvas button { padding: 4px 10px; }
-  .mnist-explorer .mnist-canvas .bars { display: none; } /* the output layer has its own */
+  .mnist-explorer .mnist-canvas .bars, .mnist-explorer form { display: none; } /* the output layer has bars of its own */
   .mnist-explorer .mnist-canvas output { width: 196px; margin: 0 0 8px; }
   .mnist-explorer .mnist-canvas p, .mnist-explorer .mnist-canvas output {
     display: flex; flex-wrap: wrap; align-content: flex-end; column-gap: 10px; min-height: 2.7em; line-height: 1.35;
@@ -204,7 +204,6 @@ function renderExplorer({ model, el }) {
       </div>
     </div>`;
   const root = el.querySelector(".mnist-explorer");
-  root.dataset.lmSuppressShortcuts = "true"; // or keys would act on JupyterLab's cells
   const find = (selector) => root.querySelector(selector);
 
   // The canvas, and the layers between the pixels and the answer.
@@ -404,7 +403,7 @@ function renderExplorer({ model, el }) {
     const title = layer === last ? `Output neuron ${names[neuron]}` : `Neuron ${neuron} of ${nameOfLayer(layer, layers)}`;
     const facts = [a === undefined ? "" : off ? "off" : `activation ${a.toFixed(2)}`, `bias ${signed(detail.bias)}`];
     const head = create("div", { class: "row" },
-      create("h4", {}, title), create("span", { class: "muted" }, facts.filter(Boolean).join(" · ")));
+      create("div", {}, create("h4", {}, title), create("span", { class: "muted" }, facts.filter(Boolean).join(" · "))));
     if (layer < last) {
       const button = create("button", { type: "button", class: "switch" }, off ? "Switch on" : "Switch off");
       button.addEventListener("click", () => switchOff(layer, [neuron], !off));
@@ -432,6 +431,7 @@ function renderExplorer({ model, el }) {
         digits.append(create("div", {}, ink, create("span", { class: "muted", "aria-hidden": "true" }, detail.excited[i].toFixed(2))));
       });
     }
+    keepKeys(head);
     const hadFocus = card.contains(document.activeElement);
     card.replaceChildren(head, figures,
       create("p", { class: "strongest" }, isPinned ? "the test digits that excite it most" : ""), digits);
@@ -516,6 +516,12 @@ function renderExplorer({ model, el }) {
       root.classList.remove("late");
     } else late ??= setTimeout(() => root.classList.add("late"), WAIT);
   }
+
+  // Or keys would act on JupyterLab's cells.
+  function keepKeys(within) {
+    for (const one of within.querySelectorAll("button, input, [role=option]")) one.dataset.lmSuppressShortcuts = "true";
+  }
+  keepKeys(root);
 
   const all = () => { showActivations(); showNeuron(); showControls(); showExample(); showWaiting(); };
   const handlers = {
