@@ -1,8 +1,9 @@
-// What DigitCanvas shows in the notebook: paper, two buttons, the pixels that the network sees, and
-// its answer. This file only draws and displays: strokes go to Python, and the results come back in
-// `seen`, `probabilities` and `message`.
+// What DigitCanvas shows in the notebook: paper, two buttons, the pixels that the network sees, its
+// answer, and a way to keep the drawing with its true label. This file only draws and displays:
+// strokes go to Python, and the results come back in `seen`, `probabilities` and `message`.
 
 const BRUSH = 1 / 14; // relative to the side of the paper, as in canvas.py
+const NOTHING = "Nothing drawn yet"; // as in canvas.py
 const LEAST_STEP = 1 / 280; // one pixel: a fast mouse sends many points in each
 const KEY_STEP = 1 / 40;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -30,6 +31,10 @@ const STYLE = `
   .mnist-canvas :focus-visible, .mnist-canvas svg:focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
   .mnist-canvas p { margin: 0 0 8px; }
   .mnist-canvas .buttons { display: flex; gap: 8px; margin-top: 8px; }
+  .mnist-canvas form { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin: 16px 0 0; }
+  .mnist-canvas select { font: inherit; color: inherit; background: var(--paper); padding: 3px; max-width: 12em; }
+  .mnist-canvas form label { display: flex; gap: 8px; align-items: center; }
+  .mnist-canvas [role="status"] { min-height: 1.3em; font-size: 13px; }
   .mnist-canvas button {
     font: inherit; color: inherit; background: transparent; border: 1px solid #888;
     border-radius: 4px; padding: 4px 14px; cursor: pointer;
@@ -72,13 +77,20 @@ function render({ model, el, onStroke = () => {} }) {
       <div>
         <output aria-live="polite"></output>
         <div class="bars" role="img"></div>
+        <form>
+          <label>That was <select><option value="">…</option></select></label>
+          <button type="submit" title="Keep the drawing with its true label, as canvas.kept">Keep</button>
+          <span role="status"></span>
+        </form>
       </div>
     </div>`;
-  const [paper, lines, cursor, canvas, answer, bars] = [
-    "svg", "g", "circle", "canvas", "output", ".bars",
+  const [paper, lines, cursor, canvas, answer, bars, form, label, status] = [
+    "svg", "g", "circle", "canvas", "output", ".bars", "form", "select", "[role=status]",
   ].map((selector) => el.querySelector(selector));
-  const [undoButton, clearButton] = el.querySelectorAll("button");
-  for (const focusable of [paper, undoButton, clearButton]) {
+  const [undoButton, clearButton, keepButton] = el.querySelectorAll("button");
+  const names = model.get("names");
+  label.append(...names.map((name, i) => new Option(name === String(i) ? `a ${name}` : name, i)));
+  for (const focusable of [paper, undoButton, clearButton, label, keepButton]) {
     focusable.dataset.lmSuppressShortcuts = "true"; // or typing "a" would insert a cell in JupyterLab
   }
   let stroke = null; // the one being drawn
@@ -95,6 +107,21 @@ function render({ model, el, onStroke = () => {} }) {
   }
   function clear() {
     if (model.get("strokes").length) setStrokes([]);
+  }
+
+  function keep(event) {
+    event.preventDefault();
+    if (keepButton.disabled) return;
+    // All of them go to Python: messages may be joined on the way while the kernel is busy.
+    model.set({ drawings: [...model.get("drawings"), [Number(label.value), model.get("strokes")]] });
+    status.textContent = `kept as ${label.selectedOptions[0].text}, ${model.get("drawings").length} in all`;
+    label.value = "";
+    setStrokes([]);
+    paper.focus();
+  }
+
+  function showKeeping() {
+    keepButton.disabled = label.value === "" || model.get("strokes").length === 0;
   }
 
   function finish() {
@@ -114,6 +141,7 @@ function render({ model, el, onStroke = () => {} }) {
     cursor.setAttribute("cx", pen[0]);
     cursor.setAttribute("cy", pen[1]);
     undoButton.disabled = clearButton.disabled = strokes.length === 0;
+    showKeeping();
     onStroke(stroke);
   }
 
@@ -125,20 +153,21 @@ function render({ model, el, onStroke = () => {} }) {
     context.putImageData(image, 0, 0);
   }
 
-  function isWaiting() {
-    return model.get("changes") !== model.get("changes_read");
+  function showMessage() {
+    // Cells may keep the kernel busy for a long time: say so while an answer is pending.
+    const waiting = model.get("changes") !== model.get("changes_read");
+    const example = model.get("example") ?? null; // which only NetworkExplorer has
+    const empty = model.get("strokes").length === 0 && !stroke && example === null;
+    const message = waiting && empty ? NOTHING : model.get("message");
+    answer.textContent = !empty && (waiting || message === NOTHING) ? "Reading …" : message;
   }
+
   function showAnswer() {
     const probabilities = model.get("probabilities");
-    const names = model.get("names");
     const best = probabilities.indexOf(Math.max(...probabilities));
-    if (!isWaiting()) answer.textContent = model.get("message");
-    // Cells may keep the kernel busy for a long time: say so, but not at every blink of an eye.
-    else late ??= setTimeout(() => {
-      late = null;
-      if (!isWaiting()) return;
-      answer.textContent = model.get("strokes").length || stroke ? "Reading …" : "Nothing drawn yet";
-    }, 300);
+    // An answer usually takes the blink of an eye: until then, the last one stays.
+    if (model.get("changes") === model.get("changes_read") || model.get("message") === NOTHING) showMessage();
+    else late ??= setTimeout(() => { late = null; showMessage(); }, 300);
     bars.setAttribute(
       "aria-label",
       ["Probabilities:", ...probabilities.map((p, i) => `${names[i]}: ${percent(p)}`)].join(" "),
@@ -164,6 +193,7 @@ function render({ model, el, onStroke = () => {} }) {
     paper.setPointerCapture(event.pointerId); // a stroke continues outside the paper
     stroke = [positionOf(event)];
     showStrokes();
+    showAnswer();
   });
   paper.addEventListener("pointermove", (event) => {
     if (!stroke || !paper.hasPointerCapture(event.pointerId)) return;
@@ -187,6 +217,7 @@ function render({ model, el, onStroke = () => {} }) {
       if (stroke) finish();
       else stroke = [pen];
       showStrokes();
+      showAnswer();
     } else if (event.key === "Escape") clear();
     else if (event.key === "z" && (event.ctrlKey || event.metaKey)) undo();
     else return;
@@ -195,6 +226,8 @@ function render({ model, el, onStroke = () => {} }) {
   });
   undoButton.addEventListener("click", undo);
   clearButton.addEventListener("click", clear);
+  label.addEventListener("change", showKeeping);
+  form.addEventListener("submit", keep);
 
   const handlers = { strokes: showStrokes, seen: showSeen, probabilities: showAnswer, message: showAnswer,
     changes: showAnswer, changes_read: showAnswer };

@@ -12,28 +12,28 @@ from IPython import get_ipython
 from PIL import Image, ImageDraw
 
 from mnist_nn.checks import Floats, check_network, name_classes
-from mnist_nn.data import SIDE
-from mnist_nn.inference import Prediction, png, read_digit
+from mnist_nn.data import SIDE, Labels
+from mnist_nn.inference import Prediction, png, read_drawing
 from mnist_nn.network import Network
 from mnist_nn.plots import plot_prediction
-from mnist_nn.preparation import ImageError, prepare_digit, read_picture
+from mnist_nn.preparation import Strokes, check_strokes, prepare_strokes, read_picture
 from mnist_nn.storage import RECORD, load_model
 
 __all__ = ["DigitCanvas"]
 
 _PAPER, _BRUSH = 280, 20  # pixels
-_MOST_POINTS = 5_000  # drawn in a tenth of a second; a digit has a hundred
+_NOTHING = "Nothing drawn yet"
 _SAMPLE = [[[0.3, 0.24], [0.48, 0.23], [0.7, 0.24], [0.56, 0.5], [0.46, 0.8]]]
 
 
-class Strokes(traitlets.TraitType[list[list[list[float]]], Any]):
+class StrokesTrait(traitlets.TraitType[Strokes, Any]):
     """Lists of lists of points ``[x, y]``: counted first, and looked at only if they are few."""
 
-    def make_dynamic_default(self) -> list[list[list[float]]]:
+    def make_dynamic_default(self) -> Strokes:
         """Give each widget a list of its own."""
         return []
 
-    def validate(self, obj: Any, value: Any) -> list[list[list[float]]]:  # noqa: ARG002
+    def validate(self, obj: Any, value: Any) -> Strokes:  # noqa: ARG002
         """Return the strokes as lists of floats.
 
         Raises
@@ -41,37 +41,47 @@ class Strokes(traitlets.TraitType[list[list[list[float]]], Any]):
         TraitError
             If they are not strokes, or have too many points.
         """
+        return _checked(value)
+
+
+class DrawingsTrait(traitlets.TraitType[list[tuple[int, Strokes]], Any]):
+    """Drawings that were kept: pairs of a true label and strokes."""
+
+    def make_dynamic_default(self) -> list[tuple[int, Strokes]]:
+        """Give each widget a list of its own."""
+        return []
+
+    def validate(self, obj: Any, value: Any) -> list[tuple[int, Strokes]]:
+        """Return the pairs.
+
+        Raises
+        ------
+        TraitError
+            If they are not labels of the network's classes, with strokes.
+        """
+        classes = len(obj.names)
         if not isinstance(value, list | tuple):
-            raise _refusal(f"a list, not {type(value).__name__}")
-        points = 0
-        for stroke in value:
-            if not isinstance(stroke, list | tuple) or not stroke:
-                came = "an empty one" if isinstance(stroke, list | tuple) else type(stroke).__name__
-                raise _refusal(f"a list of lists with a point or more, not {came}")
-            points += len(stroke)
-            if points > _MOST_POINTS:
-                raise _refusal(f"at most {_MOST_POINTS:,} points in all, not {points:,} or more")
-        return [[_point(point) for point in stroke] for stroke in value]
+            raise _no_drawings(classes)
+        for pair in value:
+            if not isinstance(pair, list | tuple) or len(pair) != 2 or not pair[1]:
+                raise _no_drawings(classes)
+            if type(pair[0]) is not int or not 0 <= pair[0] < classes:
+                raise _no_drawings(classes)
+        return [(label, _checked(strokes)) for label, strokes in value]
 
 
-def _point(point: Any) -> list[float]:
-    pair = isinstance(point, list | tuple)
-    if not pair or len(point) != 2:
-        came = f"{len(point)} of them" if pair else type(point).__name__
-        raise _refusal(f"points of two numbers, not {came}")
-    for number in point:
-        if not isinstance(number, int | float | np.integer | np.floating) or number is True:
-            raise _refusal(f"numbers, not {type(number).__name__}")
-        if not 0 <= number <= 1:  # which NaN is not either
-            came = f"{number:g}" if isinstance(number, float) else "outside"
-            raise _refusal(f"numbers from 0 to 1, not {came}")
-    return [float(number) for number in point]
-
-
-def _refusal(expected: str) -> traitlets.TraitError:
+def _no_drawings(classes: int) -> traitlets.TraitError:
     return traitlets.TraitError(
-        f"strokes must be {expected}; draw with [[[x, y], …], …], from 0 (left or top) to 1"
+        f"drawings must be pairs of a label from 0 to {classes - 1} and the strokes of a drawing; "
+        "press Keep under the canvas, or assign [(7, canvas.strokes)]"
     )
+
+
+def _checked(value: Any) -> Strokes:
+    try:
+        return check_strokes(value)
+    except ValueError as error:
+        raise traitlets.TraitError(str(error)) from error
 
 
 class DigitCanvas(anywidget.AnyWidget):
@@ -94,15 +104,21 @@ class DigitCanvas(anywidget.AnyWidget):
         The drawing: for each stroke, a list of points ``[x, y]``, from 0 (left or top) to 1.
         Assign to it to draw from Python. At most 5,000 points; anything else is a TraitError.
     prediction : Prediction or None
-        The network's answer, or None if there is no digit on the paper.
+        The network's answer, or None if nothing is drawn. If the drawing does not seem to be one
+        digit, the prediction's ``doubt`` says so.
+    kept : pair of arrays
+        What was kept with its true label: images, (N, 784), and labels, (N,).
+    drawings : list
+        The same as pairs, (label, strokes). Assign an empty list to forget them all.
     """
 
     _esm: Path | str = Path(__file__).with_name("canvas.js")
-    strokes = Strokes().tag(sync=True)
+    strokes = StrokesTrait().tag(sync=True)
     seen = traitlets.Bytes().tag(sync=True)
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    message = traitlets.Unicode("Nothing drawn yet").tag(sync=True)
+    message = traitlets.Unicode(_NOTHING).tag(sync=True)
+    drawings = DrawingsTrait().tag(sync=True)
     # How many times the browser has changed the strokes, and how many of these changes have been
     # read. While the two differ, the browser shows that it is waiting for an answer.
     changes = traitlets.Int(0).tag(sync=True)
@@ -128,17 +144,15 @@ class DigitCanvas(anywidget.AnyWidget):
         # changes alone if the changes made while the kernel was busy have undone each other.
         if change["name"] == "changes" and self.changes_read == self.changes:
             return
-        seen, self.prediction, message = b"", None, "Nothing drawn yet"
+        seen, self.prediction, message = b"", None, _NOTHING
         if self.strokes:
-            try:
-                digit = prepare_digit(_drawing(self.strokes))
-            except ImageError:
-                message = "That is not a digit: clear it and draw another"
-            else:
-                seen = np.round(255 * digit).astype(np.uint8).tobytes()
-                self.prediction = self._ask(digit)
-                article = "a " if self._class_names is None else ""
-                message = f"The network reads {article}{self.names[self.prediction.digit]}"
+            digit = prepare_strokes(self.strokes)
+            seen = np.round(255 * digit).astype(np.uint8).tobytes()
+            self.prediction = self._ask(digit)
+            article = "a " if self._class_names is None else ""
+            message = f"The network reads {article}{self.names[self.prediction.digit]}"
+            if self.prediction.doubt:
+                message = f"Not sure: {self.prediction.doubt}"
         with self.hold_sync():  # everything in one message
             self.seen = seen
             self.probabilities = (
@@ -147,24 +161,29 @@ class DigitCanvas(anywidget.AnyWidget):
             self.message = message
             self.changes_read = self.changes
 
+    @property
+    def kept(self) -> tuple[Floats, Labels]:
+        """Images and labels of the drawings that were kept."""
+        images = [prepare_strokes(strokes).ravel() for _, strokes in self.drawings]
+        X = np.array(images, np.float32).reshape(-1, SIDE**2)
+        return X, np.array([label for label, _ in self.drawings], np.intp)
+
     def _ask(self, digit: Floats) -> Prediction:
-        x = digit.reshape(1, -1)
-        return read_digit(self._network, x, class_names=self._class_names)
+        return read_drawing(self._network, digit.reshape(1, -1), self._class_names)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the browser sends; strokes that are refused leave the last drawing there."""
+        """Take what the browser sends; what is refused leaves the last drawing there."""
+        sent = {name: sync_data[name] for name in ("strokes", "drawings") if name in sync_data}
         try:
-            if "strokes" in sync_data:
-                strokes = self.traits()["strokes"].validate(self, sync_data["strokes"])
-                sync_data = sync_data | {"strokes": strokes}
+            checked = {name: self.traits()[name].validate(self, sent[name]) for name in sent}
         except traitlets.TraitError as error:
-            kept = {name: sync_data[name] for name in sync_data if name != "strokes"}
+            kept = {name: sync_data[name] for name in sync_data if name not in sent}
             # Read, so that the last drawing is not read again and the browser does not wait.
             super().set_state(kept | {"changes_read": kept.get("changes", self.changes)})
             self.message = str(error)
-            self.send_state(["strokes", "changes_read"])
+            self.send_state([*sent, "changes_read"])
         else:
-            super().set_state(sync_data)
+            super().set_state(sync_data | checked)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         ipython = get_ipython()
@@ -178,19 +197,20 @@ class DigitCanvas(anywidget.AnyWidget):
 
     def _still(self) -> tuple[Image.Image, str]:
         """Return what is shown where no one can draw: a picture, twice its size, and a text."""
-        drawing = _drawing(self.strokes or _SAMPLE)
-        digit = prepare_digit(drawing)
+        strokes = self.strokes or _SAMPLE
+        digit = prepare_strokes(strokes)
         prediction = self._ask(digit)
         page = plot_prediction(
             digit.ravel(),
             prediction.probabilities,
-            picture=read_picture(drawing),
+            picture=read_picture(_drawing(strokes)),
             class_names=self._class_names,
+            sure=prediction.doubt is None,
         )
         return page, repr(prediction)
 
 
-def _drawing(strokes: list[list[list[float]]]) -> Image.Image:
+def _drawing(strokes: Strokes) -> Image.Image:
     """Draw the strokes as the browser shows them, black on white."""
     drawing = Image.new("L", (_PAPER, _PAPER), 255)
     brush = ImageDraw.Draw(drawing)

@@ -304,8 +304,7 @@ function renderExplorer({ model, el }) {
   function pin(neuron) {
     pinned = neuron;
     look(neuron);
-    showActivations();
-    showNeuron();
+    show();
   }
   function isOff(layer, neuron) {
     return layer < last && get("off")[layer - 1].includes(neuron);
@@ -353,7 +352,6 @@ function renderExplorer({ model, el }) {
         switches[layer].indeterminate = off > 0 && off < layers[layer];
       }
     }
-    showWires();
   }
 
   // The strongest of what arrives at the neuron that is looked at, and of what it passes on.
@@ -523,21 +521,23 @@ function renderExplorer({ model, el }) {
   }
   keepKeys(root);
 
-  const all = () => { showActivations(); showNeuron(); showControls(); showExample(); showWaiting(); };
-  const handlers = {
-    activations: showActivations, probabilities: showActivations, brightest: showActivations,
-    seen: showExample, stroke: showExample, off: all, neuron: showActivations, detail: () => { showActivations(); showNeuron(); },
-    epoch: showControls, noise: showControls, biases: showControls, activation: showControls,
-    accuracy: showControls, changes: showWaiting, changes_read: showWaiting,
-  };
-  for (const [name, handler] of Object.entries(handlers)) model.on(`change:${name}`, handler);
+  let frame = null;
+  function show() { // once for all that has changed together
+    frame ??= requestAnimationFrame(() => {
+      frame = null;
+      for (const part of [showActivations, showWires, showNeuron, showExample, showControls, showWaiting]) part();
+    });
+  }
+  const shown = ["seen", "stroke", "activations", "probabilities", "brightest", "neuron", "detail", "off", "noise",
+    "biases", "activation", "epoch", "accuracy", "changes", "changes_read"];
+  for (const name of shown) model.on(`change:${name}`, show);
   const resized = new ResizeObserver(showWires);
   resized.observe(root);
-  all();
+  show();
   return () => {
     resized.disconnect();
     stopCanvas();
-    for (const [name, handler] of Object.entries(handlers)) model.off(`change:${name}`, handler);
+    for (const name of shown) model.off(`change:${name}`, show);
   };
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 from PIL import Image
 
-from mnist_nn.canvas import DigitCanvas, Strokes, _drawing
+from mnist_nn.canvas import DigitCanvas, StrokesTrait
 from mnist_nn.checks import (
     Activation,
     Rng,
@@ -19,9 +19,10 @@ from mnist_nn.checks import (
     check_network,
 )
 from mnist_nn.data import MNIST, SIDE, check_data, load_split
+from mnist_nn.inference import read_digit
 from mnist_nn.network import Network, forward_prop
 from mnist_nn.plots import plot_activations
-from mnist_nn.preparation import ImageError, prepare_digit
+from mnist_nn.preparation import Strokes, prepare_strokes
 from mnist_nn.storage import NUMBER_RECOGNITION, load_model
 
 __all__ = ["NetworkExplorer"]
@@ -119,7 +120,7 @@ class NetworkExplorer(DigitCanvas):
     """
 
     _esm = _CANVAS.rpartition("export default")[0] + _EXPLORER
-    stroke = Strokes().tag(sync=True)  # the one being drawn: [points], or [] if there is none
+    stroke = StrokesTrait().tag(sync=True)  # the one being drawn: [points], or [] if there is none
     example = traitlets.Int(0, min=0, allow_none=True).tag(sync=True)
     off = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
     noise = traitlets.Float(0.0, min=0.0, max=2.0).tag(sync=True)
@@ -257,20 +258,17 @@ class NetworkExplorer(DigitCanvas):
         # Of a ReLU, a few may be extreme; the brightness should suit the rest.
         self.brightest = [float(np.quantile(A[:100], 0.99)) or 1.0 for A in self._tested[1:]]
 
-    def _answer(self, strokes: list[list[list[float]]], example: int | None) -> None:
+    def _answer(self, strokes: Strokes, example: int | None) -> None:
         x, self.message = None, "Nothing drawn yet"
         if strokes:
-            try:
-                x = prepare_digit(_drawing(strokes)).ravel()
-            except ImageError:
-                self.message = "That is not a digit: clear it and draw another"
+            x = prepare_strokes(strokes).ravel()
         elif example is not None:
             x = self._X[example]
         if x is None:
             self.seen, self.probabilities, self.activations, self.prediction = b"", [], b"", None
             return
         self._activations = forward_prop(self._network, x[None])
-        self.prediction = self._ask(x)
+        self.prediction = read_digit(self._network, x[None], class_names=self._class_names)
         self.seen = np.round(255 * x).astype(np.uint8).tobytes()
         self.activations = np.concatenate(
             self._activations[1:], axis=None, dtype=np.float32

@@ -18,6 +18,7 @@ from mnist_nn.checks import (
 )
 from mnist_nn.data import MNIST, SIDE, Labels, Pixels, Split, check_data, load_split
 from mnist_nn.evaluation import predict_proba
+from mnist_nn.files import SHIPPED
 from mnist_nn.network import Network
 from mnist_nn.plots import plot_prediction
 from mnist_nn.preparation import Picture, prepare_digit, read_picture
@@ -32,6 +33,12 @@ __all__ = [
     "predict_image",
     "predict_index",
 ]
+
+DIGIT_OR_NOT = SHIPPED / "models" / "digit_or_not.npz"
+"""A small network that tells one digit (class 0) from everything else (class 1)."""
+
+MOST_DOUBT = 0.4
+"""How probable it may be, to that network, that an image is not one digit."""
 
 
 class _Answer(NamedTuple):
@@ -52,29 +59,36 @@ class Prediction(_Answer):
     probabilities : (classes,) array
         The probability of each.
     class_names : tuple of str or None
-        What the classes are called, to show them by. It is no item of the tuple, which has three.
+        What the classes are called, to show them by. It is no item of the tuple, which has three,
+        and neither is the next.
+    doubt : str or None
+        Why the answer is not to be relied on, or None: see `find_doubt`. Only drawings and pictures
+        of your own are looked at in that way.
     """
 
     class_names: tuple[str, ...] | None = None
+    doubt: str | None = None
 
     # That of a named tuple copies its items alone.
     def _replace(self, **changes: Any) -> "Prediction":
         prediction = super()._replace(**changes)
-        prediction.class_names = self.class_names
+        prediction.class_names, prediction.doubt = self.class_names, self.doubt
         return prediction
 
     __replace__ = _replace  # for copy.replace, from Python 3.13 on
 
     def __repr__(self) -> str:
+        doubt = f", doubt={self.doubt!r}" if self.doubt else ""
         if self.class_names is None:
             percent = " ".join(f"{p:.1%}" for p in self.probabilities)
-            return f"Prediction(digit={self.digit}, label={self.label}, probabilities={percent})"
+            read = f"digit={self.digit}, label={self.label}"
+            return f"Prediction({read}, probabilities={percent}{doubt})"
         names = self.class_names
         label = None if self.label is None else names[self.label]
         percent = ", ".join(
             f"{name} {p:.1%}" for name, p in zip(names, self.probabilities, strict=True)
         )
-        return f"Prediction({names[self.digit]}, label={label}, probabilities={percent})"
+        return f"Prediction({names[self.digit]}, label={label}, probabilities={percent}{doubt})"
 
     # A tuple would compare the arrays element by element, and find no single answer.
     def __eq__(self, other: object) -> bool:
@@ -82,7 +96,7 @@ class Prediction(_Answer):
             isinstance(other, Prediction)
             and self[:2] == other[:2]
             and np.array_equal(self.probabilities, other.probabilities)
-            and self.class_names == other.class_names
+            and (self.class_names, self.doubt) == (other.class_names, other.doubt)
         )
 
     def __ne__(self, other: object) -> bool:
@@ -175,7 +189,7 @@ def predict_image(
     ----------
     image : path, Pillow image or array
         One digit, of any size, dark on light or light on dark: see `prepare_digit`, which makes it
-        look like MNIST's.
+        look like MNIST's. If it seems to show something else, the answer's ``doubt`` says so.
     network : Network, optional
         The network to ask, of images in MNIST's form, 28 × 28 pixels. Default: `RECORD`, the most
         accurate that comes with the package.
@@ -197,10 +211,44 @@ def predict_image(
     name_classes(class_names, network.neuron_layers[-1])
     picture = read_picture(image)
     x = prepare_digit(picture).reshape(1, -1)
-    prediction = read_digit(network, x, class_names=class_names)
-    probabilities = prediction.probabilities
-    _show(partial(plot_prediction, x[0], probabilities, picture=picture, class_names=class_names))
+    prediction = read_drawing(network, x, class_names)
+    _show(
+        partial(
+            plot_prediction,
+            x[0],
+            prediction.probabilities,
+            picture=picture,
+            class_names=class_names,
+            sure=prediction.doubt is None,
+        )
+    )
     return prediction
+
+
+def read_drawing(
+    network: Network, x: Floats, class_names: Sequence[str] | None = None
+) -> Prediction:
+    """Ask a network about an image that someone made, which may be no digit at all."""
+    prediction = read_digit(network, x, class_names=class_names)
+    prediction.doubt = find_doubt(x, prediction)
+    return prediction
+
+
+def find_doubt(x: Floats, prediction: Prediction) -> str | None:
+    """Say why an answer is not to be relied on, or return None.
+
+    A network knows its ten digits and nothing else: whatever it is shown, it chooses among them. So
+    a second, small network was trained on digits and on what is none: letters, pairs of digits,
+    dots, blots, scribbles and frames (``benchmarks/digit_or_not.py``). It is asked only if the
+    classes are the ten digits. And whatever the classes are, there is doubt if none of them is more
+    probable than all the others together.
+    """
+    digits = prediction.class_names is None and len(prediction.probabilities) == 10
+    if digits and predict_proba(_digit_or_not(), x)[0, 1] > MOST_DOUBT:
+        return "this does not look like one digit"
+    if prediction.probabilities.max() <= 0.5:
+        return "no answer is more probable than all the others together"
+    return None
 
 
 def read_digit(
@@ -229,6 +277,11 @@ def _show(draw: "Callable[[], Image]") -> None:
 
         image = draw()
         display.display(display.Image(png(image), width=image.width // 2))
+
+
+@cache
+def _digit_or_not() -> Network:
+    return load_model(DIGIT_OR_NOT)
 
 
 @cache

@@ -27,6 +27,7 @@ import numpy as np
 from mnist_nn.checks import (
     Array,
     check_count,
+    check_flag,
     check_fractions,
     check_labels,
     check_mapping,
@@ -146,6 +147,7 @@ def plot_prediction(
     picture: Array | None = None,
     shape: tuple[int, int] | None = None,
     class_names: Sequence[str] | None = None,
+    sure: bool = True,
 ) -> "Image.Image":
     """Draw a digit next to the probabilities that a network predicts for each.
 
@@ -166,6 +168,8 @@ def plot_prediction(
         The height and width of an image. Default: a square.
     class_names : sequence of str, optional
         The name of each class, from 0 on. Default: its number.
+    sure : bool
+        Whether the answer can be relied on. If not, and no label is passed, the title says so.
 
     Returns
     -------
@@ -179,6 +183,7 @@ def plot_prediction(
     check_numbers("probabilities", probabilities, ("classes",), lowest=0, highest=1)
     classes = len(probabilities)
     kind, names = name_classes(class_names, classes)
+    check_flag("sure", sure)
     font = _font("".join(names))
     if label is not None:
         check_count("label", label, 0, classes - 1)
@@ -192,8 +197,9 @@ def plot_prediction(
     read = int(probabilities.argmax())
     colors = [_GRAY] * classes
     if label is None:
-        colors[read] = _BLUE
-        titles = [("what the network saw", "black"), (f"read as {names[read]}", _BLUE)]
+        colors[read] = _BLUE if sure else _VERMILION
+        answer = f"read as {names[read]}" if sure else f"not sure, perhaps {names[read]}"
+        titles = [("what the network saw", "black"), (answer, colors[read])]
     else:
         colors[read] = _VERMILION
         colors[label] = _BLUE

@@ -30,10 +30,14 @@ __all__ = [
     "EXAMPLE_SHEET",
     "ImageError",
     "prepare_digit",
+    "prepare_strokes",
 ]
 
 Picture: TypeAlias = Union[str, Path, "Image", NDArray[Any]]
 """A path, a Pillow image, or an array of shape (height, width) or (height, width, 1 to 4)."""
+
+Strokes: TypeAlias = list[list[list[float]]]
+"""For each stroke of a drawing its points ``[x, y]``, from 0 (left or top) to 1."""
 
 EXAMPLE_PHOTO = SHIPPED / "data" / "digit_photo.jpg"
 """A photograph of a digit, drawn by a program, that comes with the package."""
@@ -62,6 +66,9 @@ _JPEG_PIECES = rb"(?s)\xff\xda\0(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)|\xff\xe1
 _BOX = 20
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in Pillow
 _STROKES = 1.6, 3.4  # widths in pixels; nine out of ten MNIST digits are in between
+_PEN = 2.8  # the width of a stroke that is drawn, in the same pixels
+_MOST_POINTS = 5_000  # drawn in a tenth of a second; a digit has a hundred
+_DOT = 0.1  # what is smaller, relative to the paper, is not enlarged to a digit
 _WORKING_SIDE = 800  # larger pictures are reduced; a digit of 3% of the height keeps 20 pixels
 
 
@@ -98,7 +105,98 @@ def prepare_digit(image: Picture) -> Floats:
     TypeError
         If ``image`` is not a path, a Pillow image or an array.
     """
-    return _centered(_normalize_strokes(_ink(_gray(read_picture(image)))))
+    return place_ink(_ink(_gray(read_picture(image))))
+
+
+def prepare_strokes(strokes: Strokes) -> Floats:
+    """Draw the strokes of one digit as MNIST's digits are written: ``(28, 28)``, ink from 0 to 1.
+
+    Strokes are known exactly, so that nothing has to be told from paper. They are drawn where they
+    belong with a pen of MNIST's width. A small digit is thus as clear as a large one.
+
+    Parameters
+    ----------
+    strokes : list of lists of points
+        For each stroke, its points ``[x, y]``, from 0 (left or top) to 1. At most 5,000 points.
+
+    Returns
+    -------
+    (28, 28) array
+        In float32, as from `prepare_digit`.
+
+    Raises
+    ------
+    ValueError
+        If there is no stroke, or if they are not points of two numbers from 0 to 1, or too many.
+    """
+    from PIL import Image, ImageDraw
+
+    lines = [np.array(stroke) for stroke in check_strokes(strokes)]
+    if not lines:
+        raise _no_strokes("a list with a stroke or more, not an empty one")
+    points = np.concatenate(lines)
+    left_top, size = points.min(axis=0), np.ptp(points, axis=0)
+    detail = 10  # drawn this many times larger, and reduced
+    pen = _PEN * detail
+    scale = (_BOX * detail - pen) / max(size.max(), _DOT)
+    width, height = np.ceil(size * scale + pen).astype(int).tolist()
+    page = Image.new("L", (width + 2, height + 2))
+    brush = ImageDraw.Draw(page)
+    for line in lines:
+        at = [(x, y) for x, y in ((line - left_top) * scale + pen / 2 + 1).tolist()]
+        brush.line(at, 255, round(pen), joint="curve")
+        for x, y in (at[0], at[-1]):
+            brush.circle((x, y), pen / 2, fill=255)
+    return _centered(np.asarray(page, np.float32) / 255, detail)
+
+
+def place_ink(ink: Floats) -> Floats:
+    """Bring ink from 0 to 1, cropped, into MNIST's form."""
+    ink = _normalize_strokes(ink)
+    _check_ink(ink)
+    rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
+    return _centered(ink, max(np.ptp(rows) + 1, np.ptp(columns) + 1) / _BOX)
+
+
+def check_strokes(value: Any) -> Strokes:
+    """Return strokes as lists of floats: counted first, and looked at only if they are few.
+
+    Raises
+    ------
+    ValueError
+        If they are not strokes, or have more than 5,000 points. There may be no stroke.
+    """
+    if not isinstance(value, list | tuple):
+        raise _no_strokes(f"a list, not {type(value).__name__}")
+    points = 0
+    for stroke in value:
+        if not isinstance(stroke, list | tuple) or not stroke:
+            came = "an empty one" if isinstance(stroke, list | tuple) else type(stroke).__name__
+            raise _no_strokes(f"a list of lists with a point or more, not {came}")
+        points += len(stroke)
+        if points > _MOST_POINTS:
+            raise _no_strokes(f"at most {_MOST_POINTS:,} points in all, not {points:,} or more")
+    return [[_point(point) for point in stroke] for stroke in value]
+
+
+def _point(point: Any) -> list[float]:
+    pair = isinstance(point, list | tuple)
+    if not pair or len(point) != 2:
+        came = f"{len(point)} of them" if pair else type(point).__name__
+        raise _no_strokes(f"points of two numbers, not {came}")
+    for number in point:
+        if not isinstance(number, int | float | np.integer | np.floating) or number is True:
+            raise _no_strokes(f"numbers, not {type(number).__name__}")
+        if not 0 <= number <= 1:  # which NaN is not either
+            came = f"{number:g}" if isinstance(number, float) else "outside"
+            raise _no_strokes(f"numbers from 0 to 1, not {came}")
+    return [float(number) for number in point]
+
+
+def _no_strokes(expected: str) -> ValueError:
+    return ValueError(
+        f"strokes must be {expected}; draw with [[[x, y], …], …], from 0 (left or top) to 1"
+    )
 
 
 def read_picture(image: Picture) -> Floats:
@@ -390,8 +488,32 @@ def _main_components(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         inside[edge] = 0
     threshold = sizes.max() / 10
     kept = (inside if inside.max() >= threshold else sizes) >= threshold
+    for frame in np.flatnonzero(kept):
+        kept[frame] = not _surrounds(labels == frame, labels, kept)
     fine = np.kron(kept[labels], np.ones((factor, factor), bool))
     return mask & fine[: mask.shape[0], : mask.shape[1]]
+
+
+def _surrounds(frame: NDArray[np.bool_], labels: NDArray[np.int_], kept: NDArray[np.bool_]) -> bool:
+    """Whether a component has another inside, of a third of its height, with ink on four sides."""
+    rows, columns = (np.flatnonzero(frame.any(axis=axis)) for axis in (1, 0))
+    within = labels * ~frame
+    within = within[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    inner = kept[within] & (within > 0)
+    if not inner.any():
+        return False
+    down, across = (np.flatnonzero(inner.any(axis=axis)) for axis in (1, 0))
+    if 3 * (np.ptp(down) + 1) < len(inner):
+        return False
+    ink = frame[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    core = slice(down[0], down[-1] + 1), slice(across[0], across[-1] + 1)
+    sides = (
+        ink[: down[0], core[1]],
+        ink[down[-1] + 1 :, core[1]],
+        ink[core[0], : across[0]],
+        ink[core[0], across[-1] + 1 :],
+    )
+    return not ink[core].any() and all(side.any() for side in sides)
 
 
 def _normalize_strokes(ink: Floats) -> Floats:
@@ -410,13 +532,13 @@ def _normalize_strokes(ink: Floats) -> Floats:
     return ink
 
 
-def _centered(ink: Floats) -> Floats:
-    """Scale to 20 pixels and place the center of mass where MNIST has it, in one resampling."""
+def _centered(ink: Floats, pixel: float) -> Floats:
+    """Scale, and place the center of mass where MNIST has it, in one resampling.
+
+    ``pixel`` is the side of one of MNIST's pixels, in pixels of the ink.
+    """
     from PIL import Image
 
-    _check_ink(ink)
-    rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
-    pixel = max(np.ptp(rows) + 1, np.ptp(columns) + 1) / _BOX
     margin = int(SIDE * pixel)
     ink = np.pad(ink, margin)
     y, x = (

@@ -1,4 +1,4 @@
-"""Synthetic digits for the tests: brush strokes and fonts, clean or as a camera would see them.
+"""Digits, and what is none, for the tests: brush strokes and fonts, clean or as a camera sees them.
 
 ``uv run tests/drawn.py`` makes the pictures in ``data`` that notebook 06 reads.
 """
@@ -96,10 +96,63 @@ SHAPES = {
     ],
 }
 
+# One way to write each letter, in the same box.
+LETTERS = {
+    "A": [[(8, 145), (50, 5), (92, 145)], [(25, 95), (75, 95)]],
+    "B": [
+        [(15, 145), (15, 5), *arc(45, 40, 35, 35, -90, 90), (15, 75)],
+        [(15, 75), *arc(48, 110, 40, 35, -90, 90), (15, 145)],
+    ],
+    "C": [arc(55, 75, 45, 70, -50, -310)],
+    "D": [[(15, 145), (15, 5), *arc(35, 75, 55, 70, -90, 90), (15, 145)]],
+    "E": [[(85, 5), (15, 5), (15, 145), (85, 145)], [(15, 75), (70, 75)]],
+    "F": [[(85, 5), (15, 5), (15, 145)], [(15, 75), (70, 75)]],
+    "G": [[*arc(52, 75, 44, 70, -50, -360), (60, 75)]],
+    "H": [[(12, 5), (12, 145)], [(88, 5), (88, 145)], [(12, 75), (88, 75)]],
+    "I": [[(50, 5), (50, 145)]],
+    "J": [[(70, 5), *arc(45, 110, 25, 35, 0, 180)], [(40, 5), (95, 5)]],
+    "K": [[(15, 5), (15, 145)], [(85, 5), (15, 80), (88, 145)]],
+    "L": [[(15, 5), (15, 145), (85, 145)]],
+    "M": [[(8, 145), (12, 5), (50, 90), (88, 5), (92, 145)]],
+    "N": [[(12, 145), (12, 5), (88, 145), (88, 5)]],
+    "O": [arc(50, 75, 45, 70, -90, 270)],
+    "P": [[(15, 145), (15, 5), *arc(45, 42, 38, 37, -90, 90), (15, 79)]],
+    "Q": [arc(50, 75, 45, 70, -90, 270), [(55, 105), (95, 148)]],
+    "R": [[(15, 145), (15, 5), *arc(45, 42, 38, 37, -90, 90), (15, 79), (88, 145)]],
+    "S": [[*arc(50, 42, 38, 37, -30, -270), *arc(50, 111, 40, 34, -90, 150)]],
+    "T": [[(8, 5), (92, 5)], [(50, 5), (50, 145)]],
+    "U": [[(12, 5), *arc(50, 105, 38, 40, 180, 0), (88, 5)]],
+    "V": [[(8, 5), (50, 145), (92, 5)]],
+    "W": [[(5, 5), (28, 145), (50, 40), (72, 145), (95, 5)]],
+    "X": [[(10, 5), (90, 145)], [(90, 5), (10, 145)]],
+    "Y": [[(8, 5), (50, 75), (92, 5)], [(50, 75), (50, 145)]],
+    "Z": [[(10, 5), (90, 5), (10, 145), (92, 145)]],
+    "a": [[*arc(50, 75, 40, 45, -30, -350), (88, 30), (90, 120)]],
+    "b": [[(15, 5), (15, 140), *arc(50, 105, 36, 38, 150, -180)]],
+    "d": [[*arc(48, 105, 36, 38, -30, -350), (84, 5), (86, 145)]],
+    "e": [[(12, 75), (88, 75), *arc(50, 75, 40, 50, 0, -300)]],
+    "f": [[*arc(70, 35, 28, 30, -30, -180), (42, 145)], [(15, 65), (75, 65)]],
+    "h": [[(15, 5), (15, 145)], [(15, 90), *arc(50, 95, 35, 38, 180, 360), (85, 145)]],
+    "k": [[(15, 5), (15, 145)], [(75, 55), (15, 105), (80, 145)]],
+    "m": [
+        [(5, 40), (5, 130)],
+        [*arc(28, 70, 22, 28, 180, 360), (50, 130)],
+        [*arc(72, 70, 22, 28, 180, 360), (94, 130)],
+    ],
+    "n": [[(15, 35), (15, 130)], [*arc(50, 75, 35, 38, 180, 360), (85, 130)]],
+    "r": [[(25, 35), (25, 130)], [*arc(60, 75, 35, 38, 180, 310)]],
+    "t": [[(45, 5), (45, 120), *arc(65, 120, 20, 22, 180, 40)], [(15, 45), (80, 45)]],
+    "u": [[(12, 40), *arc(48, 95, 36, 38, 180, 0), (84, 40), (86, 135)]],
+    "w": [[(5, 45), (27, 130), (50, 60), (72, 130), (95, 45)]],
+    "y": [[(10, 40), (50, 105)], [(90, 40), (35, 148)]],
+}
+LIKE_DIGITS = "OISZb"
+"""The letters that no one can tell from 0, 1, 5, 2 and 6."""
 
-def strokes(digit, rng):
-    """The strokes of a digit, (points, 2) each, about 1 high, in a random handwriting style."""
-    shape = SHAPES[digit][rng.integers(len(SHAPES[digit]))]
+
+def strokes(character, rng):
+    """The strokes of a character, (points, 2) each, about 1 high, in a random handwriting style."""
+    shape = LETTERS.get(character) or SHAPES[character][rng.integers(len(SHAPES[character]))]
     slant, aspect, turn = rng.uniform(-0.1, 0.3), rng.uniform(0.75, 1.15), rng.normal(0, 0.06)
     hand = np.array([[aspect, 0], [-slant, 1]])
     hand = hand @ [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
@@ -113,6 +166,43 @@ def strokes(digit, rng):
         points = smooth(np.pad(points, ((4, 4), (0, 0)), mode="edge"), 9) + smooth(wobble, 25)
         written.append(points @ hand)
     return written
+
+
+def on_paper(written, rng, size=None):
+    """Strokes at a random place of a canvas, the longer side of a given size or a random one."""
+    points = np.concatenate(written)
+    size = size or rng.uniform(0.3, 0.9)
+    scale = size / np.ptp(points, axis=0).max()
+    corner = rng.random(2) * (1 - scale * np.ptp(points, axis=0))
+    moved = ((stroke - points.min(axis=0)) * scale + corner for stroke in written)
+    return [np.clip(stroke, 0, 1).tolist() for stroke in moved]
+
+
+def no_digit(kind, rng):
+    """The strokes of a dot, a blot, a scribble, a frame, a pair of digits, or a letter."""
+    angle = np.linspace(0, 2 * np.pi, 200)
+    if kind == "dot":
+        return on_paper([0.5 + rng.normal(0, 0.01, (3, 2))], rng, rng.uniform(0.001, 0.05))
+    if kind == "blot":  # a spiral, wound more tightly than the pen is wide
+        turns, stretch = rng.integers(8, 14), rng.uniform(0.5, 1)
+        radius = angle / angle[-1] + rng.normal(0, 0.02, 200)
+        spiral = radius * [np.cos(turns * angle), stretch * np.sin(turns * angle)]
+        return on_paper([spiral.T], rng)
+    if kind == "scribble":  # to and fro in all directions
+        path = np.cumsum(rng.normal(0, 1, (300, 2)), axis=0)
+        path = path - smooth(np.pad(path, ((40, 40), (0, 0)), mode="edge"), 81)
+        return on_paper([smooth(path, 5)], rng)
+    if kind == "frame":
+        width, height = rng.uniform(0.6, 1, 2)
+        sides = [(0, 0), (0, height), (width, height), (width, 0), (rng.normal(0, 0.03), 0)]
+        return on_paper([np.array(sides) + rng.normal(0, 0.02, (5, 2))], rng)
+    if kind == "pair":
+        left, right = (strokes(int(digit), rng) for digit in rng.integers(0, 10, 2))
+        gap = np.concatenate(left)[:, 0].max() - np.concatenate(right)[:, 0].min()
+        shift = np.array([gap + rng.uniform(0.08, 0.6), 0])
+        return on_paper([*left, *(stroke + shift for stroke in right)], rng)
+    names = [letter for letter in LETTERS if letter not in LIKE_DIGITS]
+    return on_paper(strokes(names[rng.integers(len(names))], rng), rng)
 
 
 def smooth(points, length):
@@ -141,13 +231,13 @@ def font(name, size):
     return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/{name}.ttf", size)
 
 
-def printed(digit, rng):
-    """The ink of a digit printed in one of nine fonts: (SIZE, SIZE), from 0 to 1."""
+def printed(character, rng, fonts=FONTS):
+    """The ink of a character printed in one of the fonts: (SIZE, SIZE), from 0 to 1."""
     height = rng.uniform(0.35, 0.8) * SIZE
     at = SIZE / 2 + rng.uniform(-0.4, 0.4, 2) * (SIZE - height)
     mask = Image.new("L", (SIZE, SIZE))
-    face = font(FONTS[rng.integers(len(FONTS))], int(height / 0.73))
-    ImageDraw.Draw(mask).text(tuple(at), str(digit), fill=255, font=face, anchor="mm")
+    face = font(fonts[rng.integers(len(fonts))], int(height / 0.73))
+    ImageDraw.Draw(mask).text(tuple(at), str(character), fill=255, font=face, anchor="mm")
     return np.asarray(mask) / 255
 
 

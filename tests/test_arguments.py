@@ -128,7 +128,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8}
     | {"shape": (9, 1)},
     "plot_digits:with names": {"X": X[:2], "labels": Y[:2], "class_names": NAMES},
-    "plot_prediction": {"pixels": X[0], "probabilities": P[0], "label": 3}
+    "plot_prediction": {"pixels": X[0], "probabilities": P[0], "label": 3, "sure": False}
     | {"picture": RNG.integers(0, 257, (8, 9, 3)) / 256, "shape": (3, 3), "class_names": NAMES},
     "plot_history": {"history": HISTORY},
     "plot_confusion": {"confusion": CONFUSION[:3, :3].copy(), "class_names": NAMES[:3]},
@@ -154,8 +154,9 @@ RECORDS |= {"TrainingDiverged", "TrainingInterrupted"}
 EQUATIONS = {"relu", "sigmoid", "softmax"}
 # It checks what it is given in fit, as scikit-learn asks, and has tests of its own.
 ESTIMATORS = {"MNISTClassifier"}
-# Those whose arguments name or hold files, which have tests of their own.
-FILES = {"DigitCanvas", "NetworkExplorer", "download_mnist", "prepare_digit", "reproduce"}
+# Those whose arguments name or hold files or drawings, which have tests of their own.
+FILES = {"DigitCanvas", "NetworkExplorer", "download_mnist", "prepare_digit", "prepare_strokes"}
+FILES |= {"reproduce"}
 
 ANYTHING: dict[str, Any] = {
     "None": None,
@@ -255,6 +256,7 @@ FITS: dict[str, set[str]] = {
     "smoothness": {"1", "2", "10⁹", "int64"},
     "test_X": ANY_PIXELS,
     "verify": {"True", "bool_"},
+    "sure": {"True", "bool_"},
     "w[]": ANY_PIXELS,
     "b[]": ANY_PIXELS,
     "warm_up": FRACTION,

@@ -172,6 +172,8 @@ def test_undo_and_clear(page: Page, canvas: Locator) -> None:
     says(canvas, "The network reads a 7")
     draw(page, canvas, [[(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)], [(0.1, 0.9), (0.9, 0.9)]])
     assert strokes_of(canvas) == 3
+    says(canvas, "Not sure: this does not look like one digit")
+    keep(canvas, "not_sure")
     undo.click()
     undo.click()
     assert strokes_of(canvas) == 1
@@ -208,6 +210,65 @@ def test_keys_draw_too(page: Page, canvas: Locator) -> None:
     expect(canvas.get_by_role("button", name="Undo")).to_be_focused()
     page.keyboard.press("Enter")
     says(canvas, "Nothing drawn yet")
+
+
+def test_a_drawing_is_kept_with_its_true_label(page: Page, canvas: Locator) -> None:
+    label, keep_it = canvas.get_by_label("That was"), canvas.get_by_role("button", name="Keep")
+    status = canvas.get_by_role("status")
+    expect(keep_it).to_be_disabled()
+    draw(page, canvas, SEVEN)
+    expect(keep_it).to_be_disabled()  # as what?
+    label.select_option("a 7")
+    keep_it.click()
+    expect(status).to_have_text("kept as a 7, 1 in all")
+    says(canvas, "Nothing drawn yet")
+    expect(keep_it).to_be_disabled()
+    # With keys alone: from the paper over Undo and Clear to the choice, and to the button.
+    paper = canvas.get_by_role("application", name="Paper")
+    expect(paper).to_be_focused()
+    for key in [" ", *["ArrowDown"] * 10, " ", *["Tab"] * 3, "4", "Tab", "Enter"]:
+        page.keyboard.press(key)
+    expect(status).to_have_text("kept as a 4, 2 in all")
+    # In Python, they are digits to train on.
+    came = run_cell(page, "X, Y = canvas.kept\nprint(X.shape, X.dtype, Y)")
+    assert came == "(2, 784) float32 [7 4]"
+
+
+def run_cell(page: Page, code: str) -> str:
+    """Run code in a new cell below the last, and return what it prints."""
+    commands = "window.jupyterapp.commands.execute"
+    page.evaluate(
+        f"""async code => {{
+          const notebook = window.jupyterapp.shell.currentWidget.content;
+          notebook.activeCellIndex = notebook.widgets.length - 1;
+          await {commands}("notebook:insert-cell-below");
+          notebook.activeCell.model.sharedModel.setSource(code);
+          await {commands}("notebook:run-cell");
+        }}""",
+        code,
+    )
+    return page.locator(".jp-Notebook .jp-Cell").last.locator(".jp-OutputArea-output").inner_text()
+
+
+def test_what_is_drawn_at_once_is_read(browser: Browser, lab: Lab) -> None:
+    # While the kernel still imports, trains and draws: never "Nothing drawn yet" over a drawing.
+    page = run_all(browser, lab, "06_your_own_digits")
+    canvas = page.locator(".mnist-canvas")
+    page.evaluate(
+        """() => {
+          const canvas = document.querySelector(".mnist-canvas");
+          const [output, lines] = ["output", "g"].map((name) => canvas.querySelector(name));
+          window.said = [];
+          const note = () => lines.childElementCount && window.said.push(output.textContent);
+          new MutationObserver(note).observe(canvas, { childList: true, subtree: true });
+        }"""
+    )
+    canvas.scroll_into_view_if_needed()
+    draw(page, canvas, SEVEN)
+    says(canvas, "The network reads a 7")
+    said = set(page.evaluate("window.said"))
+    assert said == {"Reading …", "The network reads a 7"}
+    page.close()
 
 
 @pytest.fixture
@@ -287,7 +348,13 @@ def test_classes_have_their_names(browser: Browser) -> None:
     page = browser.new_page()
     names = ["a rather long name", "<b>bold</b>", *"CDEFGHIJKLMNOPQRSTUVWXYZ"]
     values = {"names": names, "probabilities": [0.02] * 25 + [0.5], "strokes": [SEVEN[0]]}
-    values |= {"seen": None, "message": "The network reads Z", "changes": 0, "changes_read": 0}
+    values |= {
+        "drawings": [],
+        "seen": None,
+        "message": "The network reads Z",
+        "changes": 0,
+        "changes_read": 0,
+    }
     code = (
         (REPOSITORY / "mnist_nn" / "canvas.js")
         .read_text()
@@ -357,18 +424,18 @@ def test_the_neurons_light_up_while_the_pen_is_down(explorer_page: Page, explore
     says(explorer, "The network reads a 7")  # an example, before anyone has drawn
     example = lit(explorer)
     box = explorer.locator("svg").first.bounding_box()
-    explorer_page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in ZERO[0]]
+    explorer_page.mouse.move(*at[0])
     explorer_page.mouse.down()
     seen = [example]
-    for y in (0.4, 0.6, 0.8):
-        explorer_page.mouse.move(
-            box["x"] + 0.5 * box["width"], box["y"] + y * box["height"], steps=5
-        )
+    for third in (at[1:4], at[4:6], at[6:]):
+        for x, y in third:
+            explorer_page.mouse.move(x, y, steps=4)
         deadline = time.monotonic() + MILLISECONDS / 1000
         while lit(explorer) == seen[-1] and time.monotonic() < deadline:
             explorer_page.wait_for_timeout(20)
         seen.append(lit(explorer))
-    says(explorer, "The network reads a 1")  # and the pen is still down
+    says(explorer, "The network reads a 0")  # and the pen is still down
     assert len({tuple(one) for one in seen}) == 4
     explorer_page.mouse.up()
     expect(explorer.get_by_role("button", name="Undo")).to_be_enabled()
@@ -461,13 +528,13 @@ def test_all_of_it_works_by_keyboard(explorer_page: Page, explorer: Locator) -> 
 
 
 def test_a_change_is_answered_within_a_fifth_of_a_second(explorer: Locator) -> None:
-    """In the browser, from the switch to the new accuracy; the quickest of some on any machine."""
+    """In the browser, from the click to the new accuracy: once in 100 times on a busy machine."""
     took = explorer.evaluate(
         """async (explorer) => {
           const accuracy = explorer.querySelector(".accuracy");
           const biases = explorer.querySelector(".biases");
           const times = [];
-          for (let i = 0; i < 10; i++) {
+          while (times.length < 10 || (times.length < 100 && Math.min(...times) >= 200)) {
             const start = performance.now(), before = accuracy.textContent;
             biases.click();
             while (accuracy.textContent === before) await new Promise(requestAnimationFrame);

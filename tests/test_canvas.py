@@ -16,7 +16,14 @@ from PIL import Image
 from traitlets import TraitError
 
 import mnist_nn
-from mnist_nn import DigitCanvas, Prediction, init_params, prepare_digit
+from mnist_nn import (
+    DigitCanvas,
+    Prediction,
+    init_params,
+    make_predictions,
+    prepare_strokes,
+    train,
+)
 
 SEVEN = [[[0.3, 0.2], [0.7, 0.2], [0.5, 0.8]]]
 CROSSED = [*SEVEN, [[0.4, 0.5], [0.7, 0.5]]]
@@ -30,18 +37,8 @@ def test_strokes_are_read_when_they_change() -> None:
     assert canvas.prediction.digit == 7
     assert canvas.probabilities == canvas.prediction.probabilities.tolist()
     assert canvas.message == "The network reads a 7"
-    # A 7 of 112 by 168 pixels with a brush of 20, painted with numbers alone.
-    rows, columns = np.mgrid[0:280, 0:280] + 0.5
-    page = np.full((280, 280), 255, np.uint8)
-    for (x0, y0), (x1, y1) in (((84, 56), (196, 56)), ((196, 56), (140, 224))):
-        along = ((columns - x0) * (x1 - x0) + (rows - y0) * (y1 - y0)) / (
-            (x1 - x0) ** 2 + (y1 - y0) ** 2
-        )
-        along = along.clip(0, 1)
-        near = np.hypot(columns - x0 - along * (x1 - x0), rows - y0 - along * (y1 - y0)) < 10
-        page[near] = 0
     seen = np.frombuffer(canvas.seen, np.uint8).reshape(28, 28) / 255
-    assert np.abs(seen - prepare_digit(page)).mean() < 0.01
+    assert np.abs(seen - prepare_strokes(SEVEN)).max() <= 0.5 / 255 + 1e-6
     canvas.strokes = []
     assert canvas.prediction is None
     assert (canvas.seen, canvas.probabilities, canvas.message) == (b"", [], "Nothing drawn yet")
@@ -67,14 +64,63 @@ def test_a_network_of_ones_own_is_asked() -> None:
     )
 
 
-def test_a_dot_and_a_page_full_of_ink_break_nothing() -> None:
+def test_what_is_no_digit_is_answered_with_doubt() -> None:
     canvas = DigitCanvas()
-    canvas.strokes = [[[0.5, 0.5]]]
+    page_full_of_ink = [[[x, 0], [x, 1]] for x in np.linspace(0, 1, 40).tolist()]
+    seven = [[[x / 2, y] for x, y in stroke] for stroke in SEVEN]
+    two_sevens = [*seven, *([[x + 0.4, y] for x, y in stroke] for stroke in seven)]
+    for strokes in ([[[0.5, 0.5]]], page_full_of_ink, two_sevens):
+        canvas.strokes = strokes
+        assert canvas.prediction is not None
+        assert canvas.prediction.doubt
+        assert canvas.message == f"Not sure: {canvas.prediction.doubt}"
+    canvas.strokes = SEVEN
     assert canvas.prediction is not None
-    canvas.strokes = [[[x, 0], [x, 1]] for x in np.linspace(0, 1, 40).tolist()]
-    assert canvas.prediction is None
-    assert canvas.probabilities == []
-    assert canvas.message == "That is not a digit: clear it and draw another"
+    assert canvas.prediction.doubt is None
+
+
+def test_kept_drawings_are_digits_to_train_on() -> None:
+    canvas = DigitCanvas()
+    X, Y = canvas.kept
+    assert X.shape == (0, 784)
+    assert Y.shape == (0,)
+    # As the browser sends them: all, and the paper is empty again.
+    canvas.set_state({"drawings": [[7, SEVEN]], "strokes": [], "changes": 1})
+    canvas.set_state({"drawings": [[7, SEVEN], [4, CROSSED]], "strokes": [], "changes": 2})
+    X, Y = canvas.kept
+    assert Y.tolist() == [7, 4]
+    assert X.dtype == np.float32
+    for x, strokes in zip(X, (SEVEN, CROSSED), strict=True):
+        np.testing.assert_array_equal(x, prepare_strokes(strokes).ravel())
+    network, _ = train(
+        init_params([784, 10], rng=0),
+        X,
+        Y,
+        epochs=30,
+        batch_size=2,
+        learning_rate=0.1,
+        rng=0,
+        progress=False,
+    )
+    assert make_predictions(network, X).tolist() == [7, 4]
+    canvas.drawings = []
+    assert len(canvas.kept[0]) == 0
+
+
+@pytest.mark.parametrize(
+    "drawings",
+    ["seven", [7], [[7]], [[7, []]], [[10, SEVEN]], [[-1, SEVEN]], [["7", SEVEN]], [[True, SEVEN]]],
+)
+def test_only_strokes_with_a_label_are_kept(drawings: Any) -> None:
+    canvas = DigitCanvas()
+    canvas.drawings = [(7, SEVEN)]
+    said = "drawings must be pairs of a label from 0 to 9 and the strokes of a drawing"
+    with pytest.raises(TraitError, match=said):
+        canvas.drawings = drawings
+    canvas.set_state({"drawings": drawings, "strokes": CROSSED, "changes": 1})
+    assert canvas.message.startswith(said)
+    assert canvas.changes_read == 1
+    assert canvas.drawings == [(7, SEVEN)]
 
 
 MILLION = [[0.5, 0.5]] * 1_000_000

@@ -11,6 +11,17 @@ from typing import Any
 import IPython.display
 import numpy as np
 import pytest
+from drawn import (
+    LETTERS,
+    LIKE_DIGITS,
+    brushed,
+    no_digit,
+    on_paper,
+    pasted,
+    printed,
+    scanned,
+    strokes,
+)
 from PIL import Image
 
 from mnist_nn import (
@@ -29,8 +40,12 @@ from mnist_nn import (
     plot_prediction,
     predict_image,
     predict_index,
+    predict_proba,
     prepare_digit,
+    prepare_strokes,
 )
+from mnist_nn.inference import DIGIT_OR_NOT, MOST_DOUBT, read_drawing
+from mnist_nn.preparation import read_picture
 
 NETWORK = init_params([784, 12, 10], "sigmoid", rng=0)
 
@@ -229,6 +244,75 @@ def test_an_image_that_shows_nothing_is_not_guessed_at(tmp_path: Path) -> None:
         predict_image(tmp_path / "none.png", NETWORK)
     with pytest.raises(TypeError, match="path, a Pillow image or an array"):
         predict_image(42, NETWORK)  # type: ignore[arg-type]
+
+
+KINDS = ["dot", "blot", "scribble", "frame", "pair", "letter"]
+
+
+def doubted(images: list[Any], network: Network) -> float:
+    """The fraction of images, each (28, 28), whose answer is in doubt."""
+    return float(
+        np.mean([read_drawing(network, x.reshape(1, 784)).doubt is not None for x in images])
+    )
+
+
+@pytest.mark.long
+def test_what_is_no_digit_is_doubted_and_digits_are_not(mnist: MNIST) -> None:
+    """On digits, letters and drawings that played no part in the training or in the threshold."""
+    network, rng = load_model(NUMBER_RECOGNITION), np.random.default_rng(1)
+    for kind in KINDS:
+        found = doubted([prepare_strokes(no_digit(kind, rng)) for _ in range(200)], network)
+        print(f"{kind}, drawn: {found:.1%} doubted")
+        assert found >= 0.9
+    letters = [letter for letter in LETTERS if letter not in LIKE_DIGITS]
+    fonts = ["DejaVuSansMono", "cmtt10", "cmmi10", "STIXGeneralBolIta"]  # all of them new
+    pages = [scanned(printed(rng.choice(letters), rng, fonts)) for _ in range(100)]
+    found = doubted([prepare_digit(page) for page in pages], network)
+    print(f"letters in other fonts, as pictures: {found:.1%} doubted")
+    assert found >= 0.9
+    pairs = [np.hstack(rng.choice(mnist.test_X, 2).reshape(2, 28, 28)) for _ in range(100)]
+    found = doubted([prepare_digit(np.pad(page, 4)) for page in pairs], network)
+    print(f"pairs of test digits: {found:.1%} doubted")
+    assert found >= 0.9
+    drawn = [prepare_strokes(on_paper(strokes(i % 10, rng), rng)) for i in range(500)]
+    found = doubted(drawn, network)
+    print(f"digits, drawn: {found:.1%} doubted")
+    assert found <= 0.02
+    doubt = predict_proba(load_model(DIGIT_OR_NOT), mnist.test_X)[:, 1]
+    print(f"10,000 test digits: {(doubt > MOST_DOUBT).mean():.2%} doubted")
+    assert (doubt > MOST_DOUBT).mean() <= 0.02
+    pages = [pasted(x, rng) for x in mnist.test_X[:200]]
+    found = doubted([prepare_digit(page) for page in pages], load_model(RECORD))
+    print(f"200 test digits, pasted: {found:.1%} doubted")
+    assert found <= 0.02
+
+
+def test_a_doubtful_answer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Callable[[], Image.Image]] = []
+    monkeypatch.setattr("mnist_nn.inference._show", shown.append)
+    seven = 1 - np.asarray(scanned(brushed(7, np.random.default_rng(3), height=260))) / 255
+    page = np.hstack([seven, seven])
+    came = predict_image(page)
+    assert came.doubt == "this does not look like one digit"
+    assert repr(came).endswith("%, doubt='this does not look like one digit')")
+    assert copy.copy(came) == came != came.__class__(*came)
+    picture = read_picture(page)
+    x, p = prepare_digit(page).ravel(), came.probabilities
+    expected = plot_prediction(x, p, picture=picture, sure=False)
+    assert np.array_equal(shown[-1](), expected)
+    assert not np.array_equal(expected, plot_prediction(x, p, picture=picture))
+    # Of other classes, it is not known what they look like.
+    assert predict_image(page, class_names=[*"abcdefghij"]).doubt is None
+
+
+def test_an_answer_that_is_not_even_half_certain_is_doubted() -> None:
+    one = prepare_digit(PAGE).reshape(1, 784)
+    network = init_params([784, 3], rng=0)
+    for w in network.w:
+        w[:] = 0
+    for bias, doubt in ((0.0, True), (0.6, True), (0.8, False)):  # e^0.6 < 2 < e^0.8
+        network.b[0][:] = [0, bias, 0]
+        assert (read_drawing(network, one).doubt is not None) == doubt
 
 
 @pytest.mark.parametrize("split", ["test", "train"])

@@ -75,6 +75,7 @@ from mnist_nn import (
     predict_index,
     predict_proba,
     prepare_digit,
+    prepare_strokes,
     principal_components,
     random_warps,
     relu,
@@ -616,6 +617,7 @@ def test_pictures_are_for_networks_of_mnists_size(own: Own) -> None:
     """Drawn and photographed digits are 28 × 28 pixels; how many classes there are is free."""
     page = np.pad(np.ones((20, 3)), 10)
     assert prepare_digit(page).shape == (28, 28)
+    assert prepare_strokes([[[0.5, 0.2], [0.5, 0.8]]]).shape == (28, 28)
     for ask in (partial(predict_image, page), DigitCanvas):
         with pytest.raises(ValueError, match="network must take 784 pixels, not 108; pass one"):
             ask(own.network)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import SIZE, brushed, pasted, photographed, printed, scanned
-from PIL import EpsImagePlugin, Image, ImageFile
+from drawn import SIZE, brushed, on_paper, pasted, photographed, printed, scanned, strokes
+from PIL import EpsImagePlugin, Image, ImageDraw, ImageFile
 
 from mnist_nn import (
     MNIST,
@@ -27,6 +27,7 @@ from mnist_nn import (
     load_model,
     make_predictions,
     prepare_digit,
+    prepare_strokes,
 )
 
 NETWORK = load_model(RECORD)
@@ -119,6 +120,63 @@ def test_strokes_become_as_wide_as_those_of_mnist(width: int) -> None:
     digit = prepare_digit(outline)
     across = digit[14].sum() / 2  # the middle row cuts the outline twice
     assert 1.3 < across < 4
+
+
+@pytest.mark.parametrize("size", [1, 0.3, 0.1])
+def test_a_small_drawing_is_read_as_well_as_a_large_one(size: float) -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(200) % 10
+    drawings = [prepare_strokes(on_paper(strokes(digit, rng), rng, size)) for digit in labels]
+    found = get_accuracy(make_predictions(NETWORK, np.reshape(drawings, (200, 784))), labels)
+    print(f"200 drawings, {size:.0%} of the paper: {found:.1%}")
+    assert found >= 0.97
+
+
+def test_strokes_are_drawn_with_a_pen_of_one_width() -> None:
+    # A line of 20 by 2.8 pixels with round ends, wherever and however long, in float32.
+    for x, top, bottom in ((0.1, 0.1, 0.9), (0.97, 0.02, 0.14)):
+        line = prepare_strokes([[[x, top], [x, bottom]]])
+        assert line.shape == (28, 28)
+        assert line.dtype == np.float32
+        assert line.sum() == pytest.approx(17.2 * 2.8 + np.pi * 1.4**2, rel=0.03)
+        assert line[14].sum() == pytest.approx(2.8, rel=0.05)
+        rows, columns = np.indices((28, 28))
+        assert (line * rows).sum() / line.sum() == pytest.approx(14, abs=0.05)
+        assert (line * columns).sum() / line.sum() == pytest.approx(14, abs=0.05)
+    # A dot stays one.
+    dot = prepare_strokes([[[0.5, 0.5]]])
+    assert dot.sum() == pytest.approx(np.pi * 1.4**2, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("strokes", "message"),
+    [
+        ([], "a list with a stroke or more, not an empty one"),
+        ("seven", "a list, not str"),
+        ([[]], "a point or more, not an empty one"),
+        ([[[0.5, 1.5]]], "numbers from 0 to 1, not 1.5"),
+        ([[[0.5, 0.5]] * 5001], "at most 5,000 points"),
+    ],
+)
+def test_what_is_no_stroke_is_refused(strokes: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        prepare_strokes(strokes)
+
+
+def test_a_frame_around_a_digit_is_left_out() -> None:
+    rng = np.random.default_rng(2)
+    right = 0
+    for digit in range(10):
+        page = brushed(digit, rng, height=180)
+        outer = Image.new("L", (SIZE, SIZE))
+        corners = np.array([(20, 20), (380, 20), (380, 380), (20, 380)]) + rng.normal(0, 6, (4, 2))
+        points = [*map(tuple, corners.tolist()), (24, 30)]  # not quite closed
+        ImageDraw.Draw(outer).line(points, 255, int(rng.integers(4, 12)))
+        framed = np.maximum(page, np.asarray(outer) / 255)
+        alone, inside = (prepare_digit(scanned(mask)) for mask in (page, framed))
+        assert np.abs(alone - inside).mean() < 0.01
+        right += make_predictions(NETWORK, inside.reshape(1, 784))[0] == digit
+    assert right >= 9
 
 
 RNG = np.random.default_rng(3)
