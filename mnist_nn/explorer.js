@@ -24,7 +24,7 @@ const EXPLORER_STYLE = `
   .mnist-explorer .mnist-canvas canvas { width: 112px; height: 112px; }
   .mnist-explorer .mnist-canvas .buttons { max-width: 182px; flex-wrap: wrap; gap: 6px; }
   .mnist-explorer .mnist-canvas button { padding: 4px 10px; }
-  .mnist-explorer .mnist-canvas .bars, .mnist-explorer form { display: none; } /* the output layer has bars of its own */
+  .mnist-explorer .mnist-canvas .bars, .mnist-explorer .mnist-canvas form { display: none; } /* the output layer has bars of its own */
   .mnist-explorer .mnist-canvas output { width: 196px; margin: 0 0 8px; }
   .mnist-explorer .mnist-canvas p, .mnist-explorer .mnist-canvas output {
     display: flex; flex-wrap: wrap; align-content: flex-end; column-gap: 10px; min-height: 2.7em; line-height: 1.35;

@@ -189,7 +189,7 @@ def test_a_neuron_in_detail(explorer: NetworkExplorer, mnist: MNIST, neuron: lis
 
 def test_a_neuron_that_nothing_excites() -> None:
     network = init_params([784, 3, 10], rng=0)
-    network.w[0][:, 1], network.b[0][1] = 0, -1
+    network.w[0][:], network.b[0][:] = 0, -1
     explorer = NetworkExplorer(network)
     explorer.neuron = [1, 1]
     assert (explorer.detail["labels"], explorer.detail["digits"]) == ([], b"")
