@@ -42,6 +42,7 @@ from mnist_nn.training import *
 if TYPE_CHECKING:
     from mnist_nn.canvas import *
     from mnist_nn.estimator import *
+    from mnist_nn.explorer import *
 
 __all__ = [
     *augmentation.__all__,
@@ -64,6 +65,7 @@ __all__ = [
 _EXTRAS = {
     "DigitCanvas": ("canvas", "anywidget", "widgets"),
     "MNISTClassifier": ("estimator", "sklearn", "sklearn"),
+    "NetworkExplorer": ("explorer", "anywidget", "widgets"),
 }
 
 

@@ -8,10 +8,12 @@ const LEAST_STEP = 1 / 280; // one pixel: a fast mouse sends many points in each
 const KEY_STEP = 1 / 40;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-const STYLE = `
-  .mnist-canvas {
+const THEME = `
     --ink: var(--vscode-foreground, var(--jp-ui-font-color1, var(--colab-primary-text-color, CanvasText)));
     --paper: var(--vscode-editor-background, var(--jp-layout-color1, var(--colab-primary-surface-color, Canvas)));
+`;
+const STYLE = `
+  .mnist-canvas {${THEME}
     display: flex; flex-wrap: wrap; gap: 24px; align-items: flex-start; width: max-content;
     max-width: 100%; padding: 8px; box-sizing: border-box;
     color: var(--ink); background: var(--paper); font: 14px system-ui, sans-serif;
@@ -52,7 +54,8 @@ function percent(probability) {
   return `${(100 * probability).toFixed(probability < 0.995 ? 0 : 1)}%`;
 }
 
-function render({ model, el }) {
+// `onStroke` is told of the stroke that is being drawn, and null when there is none.
+function render({ model, el, onStroke = () => {} }) {
   el.innerHTML = `
     <style>${STYLE}</style>
     <div class="mnist-canvas" role="group" aria-label="Digit canvas">
@@ -93,6 +96,7 @@ function render({ model, el }) {
   }
   let stroke = null; // the one being drawn
   let pen = [0.5, 0.5]; // where the keyboard draws
+  let late = null; // the timer that runs while an answer is pending
 
   function setStrokes(strokes) {
     stroke = null;
@@ -139,6 +143,7 @@ function render({ model, el }) {
     cursor.setAttribute("cy", pen[1]);
     undoButton.disabled = clearButton.disabled = strokes.length === 0;
     showKeeping();
+    onStroke(stroke);
   }
 
   function showSeen() {
@@ -149,14 +154,21 @@ function render({ model, el }) {
     context.putImageData(image, 0, 0);
   }
 
+  function showMessage() {
+    // Cells may keep the kernel busy for a long time: say so while an answer is pending.
+    const waiting = model.get("changes") !== model.get("changes_read");
+    const example = model.get("example") ?? null; // which only NetworkExplorer has
+    const empty = model.get("strokes").length === 0 && !stroke && example === null;
+    const message = waiting && empty ? NOTHING : model.get("message");
+    answer.textContent = !empty && (waiting || message === NOTHING) ? "Reading …" : message;
+  }
+
   function showAnswer() {
     const probabilities = model.get("probabilities");
     const best = probabilities.indexOf(Math.max(...probabilities));
-    // Cells may keep the kernel busy for a long time: say so while an answer is pending.
-    const waiting = model.get("changes") !== model.get("changes_read");
-    const empty = model.get("strokes").length === 0 && !stroke;
-    const message = waiting && empty ? NOTHING : model.get("message");
-    answer.textContent = !empty && (waiting || message === NOTHING) ? "Reading …" : message;
+    // An answer usually takes the blink of an eye: until then, the last one stays.
+    if (model.get("changes") === model.get("changes_read") || model.get("message") === NOTHING) showMessage();
+    else late ??= setTimeout(() => { late = null; showMessage(); }, 300);
     bars.setAttribute(
       "aria-label",
       ["Probabilities:", ...probabilities.map((p, i) => `${names[i]}: ${percent(p)}`)].join(" "),

@@ -112,7 +112,7 @@ class DigitCanvas(anywidget.AnyWidget):
         The same as pairs, (label, strokes). Assign an empty list to forget them all.
     """
 
-    _esm = Path(__file__).with_name("canvas.js")
+    _esm: Path | str = Path(__file__).with_name("canvas.js")
     strokes = StrokesTrait().tag(sync=True)
     seen = traitlets.Bytes().tag(sync=True)
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
@@ -191,6 +191,12 @@ class DigitCanvas(anywidget.AnyWidget):
         # A client that runs a notebook without a browser does not allow input either.
         if request.get("content", {}).get("allow_stdin"):
             return super()._repr_mimebundle_(**kwargs)
+        page, text = self._still()
+        metadata = {"image/png": {"width": page.width // 2}}
+        return {"image/png": base64.b64encode(png(page)).decode(), "text/plain": text}, metadata
+
+    def _still(self) -> tuple[Image.Image, str]:
+        """Return what is shown where no one can draw: a picture, twice its size, and a text."""
         strokes = self.strokes or _SAMPLE
         digit = prepare_strokes(strokes)
         prediction = self._ask(digit)
@@ -201,9 +207,7 @@ class DigitCanvas(anywidget.AnyWidget):
             class_names=self._class_names,
             sure=prediction.doubt is None,
         )
-        picture = base64.b64encode(png(page)).decode()
-        metadata = {"image/png": {"width": page.width // 2}}
-        return {"image/png": picture, "text/plain": repr(prediction)}, metadata
+        return page, repr(prediction)
 
 
 def _drawing(strokes: Strokes) -> Image.Image:

@@ -160,7 +160,8 @@ EQUATIONS = {"relu", "sigmoid", "softmax"}
 # It checks what it is given in fit, as scikit-learn asks, and has tests of its own.
 ESTIMATORS = {"MNISTClassifier"}
 # Those whose arguments name or hold files or drawings, which have tests of their own.
-FILES = {"DigitCanvas", "download_mnist", "prepare_digit", "prepare_strokes", "reproduce"}
+FILES = {"DigitCanvas", "NetworkExplorer", "download_mnist", "prepare_digit", "prepare_strokes"}
+FILES |= {"reproduce"}
 
 ANYTHING: dict[str, Any] = {
     "None": None,

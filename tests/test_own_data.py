@@ -33,6 +33,7 @@ from mnist_nn import (
     MNISTClassifier,
     ModelError,
     Network,
+    NetworkExplorer,
     Prediction,
     affine_warp,
     backward_prop,
@@ -634,3 +635,8 @@ def test_pictures_are_for_networks_of_mnists_size(own: Own) -> None:
     assert canvas.message == f"The network reads {NAMES[canvas.prediction.digit]}"
     assert DigitCanvas(letters).names == ["0", "1", "2"]
     assert "ink across" in canvas._repr_mimebundle_()[0]["text/plain"]
+    Y = np.arange(4) % 3
+    data = MNIST(*(2 * [np.random.default_rng(0).random((4, 784), np.float32), Y]))
+    explorer = NetworkExplorer(letters, data=data, class_names=NAMES)
+    assert explorer.message.startswith(f"The network reads {NAMES[explorer.prediction.digit]}")
+    assert (explorer.tested, explorer.names) == (4, NAMES)
