@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from mnist_nn import (
+    DIGIT_OR_NOT,
+    MOST_DOUBT,
     SGD,
     cosine,
     deform,
@@ -35,7 +37,6 @@ from mnist_nn import (
     split_validation,
     train,
 )
-from mnist_nn.inference import DIGIT_OR_NOT, MOST_DOUBT
 from mnist_nn.preparation import place_ink
 
 Array = NDArray[np.float32]

@@ -40,7 +40,7 @@ const STYLE = `
     border-radius: 4px; padding: 4px 14px; cursor: pointer;
   }
   .mnist-canvas button:disabled { opacity: 0.5; cursor: default; }
-  .mnist-canvas output { display: block; min-height: 1.3em; margin-bottom: 8px; font-weight: 600; }
+  .mnist-canvas output { display: block; max-width: 250px; min-height: 2.6em; margin-bottom: 8px; font-weight: 600; }
   .mnist-canvas .bars {
     display: grid; grid-template-columns: max-content 160px 5ch; gap: 5px 8px; align-items: center;
     font-variant-numeric: tabular-nums;
@@ -78,7 +78,7 @@ function render({ model, el, onStroke = () => {} }) {
         <output aria-live="polite"></output>
         <div class="bars" role="img"></div>
         <form>
-          <label>That was <select><option value="">…</option></select></label>
+          <label><select><option value="">…</option></select></label>
           <button type="submit" title="Keep the drawing with its true label, as canvas.kept">Keep</button>
           <span role="status"></span>
         </form>
@@ -89,7 +89,8 @@ function render({ model, el, onStroke = () => {} }) {
   ].map((selector) => el.querySelector(selector));
   const [undoButton, clearButton, keepButton] = el.querySelectorAll("button");
   const names = model.get("names");
-  label.append(...names.map((name, i) => new Option(name === String(i) ? `a ${name}` : name, i)));
+  label.before(names[0] === "0" ? "That was a" : "That was");
+  label.append(...names.map((name, i) => new Option(name, i)));
   for (const focusable of [paper, undoButton, clearButton, label, keepButton]) {
     focusable.dataset.lmSuppressShortcuts = "true"; // or typing "a" would insert a cell in JupyterLab
   }

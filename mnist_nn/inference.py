@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "DIGIT_OR_NOT",
+    "MOST_DOUBT",
     "Prediction",
     "predict_image",
     "predict_index",

@@ -80,8 +80,10 @@ def prepare_digit(image: Picture) -> Floats:
     """Make a picture of one digit look like MNIST: ``(28, 28)``, ink from 0 to 1.
 
     Ink is whatever is darker or lighter than the paper; the light on the paper may vary smoothly.
-    Specks are left out, and so is anything that touches the edge of the picture, unless there is
-    nothing else. Strokes thinner or thicker than MNIST's are adjusted to match.
+    Specks and a frame around the digit are left out, and so is anything that touches the edge of
+    the picture, unless there is nothing else. Strokes thinner or thicker than MNIST's are adjusted
+    to match. Whether it is one digit, and not two or a letter, is not checked here: `predict_image`
+    does that.
 
     Parameters
     ----------
@@ -111,8 +113,9 @@ def prepare_digit(image: Picture) -> Floats:
 def prepare_strokes(strokes: Strokes) -> Floats:
     """Draw the strokes of one digit as MNIST's digits are written: ``(28, 28)``, ink from 0 to 1.
 
-    Strokes are known exactly, so that nothing has to be told from paper. They are drawn where they
-    belong with a pen of MNIST's width. A small digit is thus as clear as a large one.
+    Strokes are known exactly, so that no ink has to be told from paper, as in `prepare_digit`. They
+    are scaled first, and then drawn with a pen of MNIST's width, so that a small digit is as clear
+    as a large one.
 
     Parameters
     ----------
@@ -468,7 +471,7 @@ def _paper(gray: Floats) -> Floats:
 def _main_components(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Keep the connected components with at least a tenth of the pixels of the largest.
 
-    Those that touch the edge are kept only if all of them do.
+    Those that touch the edge are kept only if all of them do, and a frame around others never.
     """
     factor = -(-max(mask.shape) // 150)
     coarse = _downsample(mask, factor) > 0

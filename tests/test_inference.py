@@ -26,7 +26,9 @@ from PIL import Image
 
 from mnist_nn import (
     DATA_DIR,
+    DIGIT_OR_NOT,
     MNIST,
+    MOST_DOUBT,
     NUMBER_RECOGNITION,
     RECORD,
     ImageError,
@@ -44,7 +46,7 @@ from mnist_nn import (
     prepare_digit,
     prepare_strokes,
 )
-from mnist_nn.inference import DIGIT_OR_NOT, MOST_DOUBT, read_drawing
+from mnist_nn.inference import read_drawing
 from mnist_nn.preparation import read_picture
 
 NETWORK = init_params([784, 12, 10], "sigmoid", rng=0)
