@@ -268,6 +268,8 @@ class NetworkExplorer(DigitCanvas):
             self.seen, self.probabilities, self.activations, self.prediction = b"", [], b"", None
             return
         self._activations = forward_prop(self._network, x[None])
+        for A, neurons in zip(self._activations[1:], self.off, strict=False):
+            A[:, neurons] = 0
         self.prediction = read_digit(self._network, x[None], class_names=self._class_names)
         self.seen = np.round(255 * x).astype(np.uint8).tobytes()
         self.activations = np.concatenate(
@@ -303,11 +305,7 @@ class NetworkExplorer(DigitCanvas):
         text = (
             f"{self._network!r}, {self.accuracy:.1%} of {self.tested:,} test digits read correctly"
         )
-        if self.prediction is None:
-            shown = forward_prop(self._network, self._X[:1])
-        else:
-            shown = self._activations
-        figure = plot_activations(shown, class_names=self._class_names)
+        figure = plot_activations(self._activations, class_names=self._class_names)
         file = io.BytesIO()
         figure.savefig(file, dpi=200, bbox_inches="tight")
         return Image.open(file), text
