@@ -178,6 +178,21 @@ class NetworkExplorer(DigitCanvas):
             self.epoch = self.epochs[-1]
             self.activation = self._snapshots[self.epoch].activation
 
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the browser sends; what is refused changes nothing, and is shown why."""
+        try:
+            super().set_state(sync_data)
+        except traitlets.TraitError as error:
+            self.changes = sync_data.get("changes", self.changes)  # read, or it would wait
+            self.message = str(error)
+            self.send_state()
+
+    @traitlets.validate("stroke")
+    def _check_stroke(self, proposal: Any) -> Strokes:
+        stroke: Strokes = proposal["value"]
+        self.traits()["strokes"].validate(self, [*self.strokes, *stroke])  # not too many in all
+        return stroke
+
     @traitlets.validate("off")
     def _check_off(self, proposal: Any) -> list[list[int]]:
         off: list[list[int]] = proposal["value"]

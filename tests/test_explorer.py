@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+import re
 import time
 from typing import Any
 
@@ -220,6 +221,7 @@ def test_a_neuron_that_nothing_excites() -> None:
         ({"neuron": [3, 10]}, r"neuron must be a layer, .*not \[3, 10\]; the network has"),
         ({"neuron": []}, r"neuron must be a layer, .*not \[\]; the network has"),
         ({"stroke": [[[2, 0]]]}, "numbers from 0 to 1"),
+        ({"stroke": [[[0.5, 0.5]] * 4999]}, "at most 5,000 points in all"),
     ],
     ids=str,
 )
@@ -227,11 +229,16 @@ def test_what_does_not_fit_is_refused(
     explorer: NetworkExplorer, changes: dict[str, Any], message: str
 ) -> None:
     explorer.reset()
+    explorer.strokes = SEVEN
     ((name, value),) = changes.items()
     before = getattr(explorer, name)
     with pytest.raises(TraitError, match=message):
         setattr(explorer, name, value)
     assert getattr(explorer, name) == before
+    explorer.set_state(changes | {"changes": explorer.changes + 1})
+    assert getattr(explorer, name) == before
+    assert re.search(message, explorer.message)
+    assert explorer.changes_read == explorer.changes
     explorer.off = [[3, 1, 3], []]
     assert explorer.off == [[1, 3], []]
 
