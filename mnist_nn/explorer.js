@@ -330,7 +330,7 @@ function renderExplorer({ model, el }) {
       const brightest = get("brightest")[layer - 1];
       cells[layer].forEach((cell, neuron) => {
         const off = isOff(layer, neuron);
-        const a = off ? 0 : (A[neuron] ?? 0);
+        const a = A[neuron] ?? 0;
         const looked = get("neuron")[0] === layer && get("neuron")[1] === neuron;
         cell.classList.toggle("looked", looked);
         cell.classList.toggle("off", off);

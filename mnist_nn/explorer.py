@@ -178,6 +178,21 @@ class NetworkExplorer(DigitCanvas):
             self.epoch = self.epochs[-1]
             self.activation = self._snapshots[self.epoch].activation
 
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the browser sends; what is refused changes nothing, and is shown why."""
+        try:
+            super().set_state(sync_data)
+        except traitlets.TraitError as error:
+            self.changes = sync_data.get("changes", self.changes)  # read, or it would wait
+            self.message = str(error)
+            self.send_state()
+
+    @traitlets.validate("stroke")
+    def _check_stroke(self, proposal: Any) -> Strokes:
+        stroke: Strokes = proposal["value"]
+        self.traits()["strokes"].validate(self, [*self.strokes, *stroke])  # not too many in all
+        return stroke
+
     @traitlets.validate("off")
     def _check_off(self, proposal: Any) -> list[list[int]]:
         off: list[list[int]] = proposal["value"]
@@ -268,6 +283,8 @@ class NetworkExplorer(DigitCanvas):
             self.seen, self.probabilities, self.activations, self.prediction = b"", [], b"", None
             return
         self._activations = forward_prop(self._network, x[None])
+        for A, neurons in zip(self._activations[1:], self.off, strict=False):
+            A[:, neurons] = 0
         self.prediction = read_digit(self._network, x[None], class_names=self._class_names)
         self.seen = np.round(255 * x).astype(np.uint8).tobytes()
         self.activations = np.concatenate(
@@ -303,11 +320,7 @@ class NetworkExplorer(DigitCanvas):
         text = (
             f"{self._network!r}, {self.accuracy:.1%} of {self.tested:,} test digits read correctly"
         )
-        if self.prediction is None:
-            shown = forward_prop(self._network, self._X[:1])
-        else:
-            shown = self._activations
-        figure = plot_activations(shown, class_names=self._class_names)
+        figure = plot_activations(self._activations, class_names=self._class_names)
         file = io.BytesIO()
         figure.savefig(file, dpi=200, bbox_inches="tight")
         return Image.open(file), text

@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+import re
 import time
 from typing import Any
 
@@ -113,6 +114,8 @@ def test_the_accuracy_and_the_answer_follow_a_change(
     assert explorer.accuracy == predict(X, Y, *expected).accuracy
     x = np.frombuffer(explorer.seen, np.uint8) / np.float32(255)
     A = forward_prop(expected, x[None])
+    for layer, neurons in enumerate(shown["off"], 1):
+        A[layer][0, neurons] = 0
     activations = np.frombuffer(explorer.activations, np.float32)
     np.testing.assert_allclose(activations, np.concatenate(A[1:], axis=None), atol=0.02)
     assert explorer.probabilities == explorer.prediction.probabilities.tolist()
@@ -218,6 +221,7 @@ def test_a_neuron_that_nothing_excites() -> None:
         ({"neuron": [3, 10]}, r"neuron must be a layer, .*not \[3, 10\]; the network has"),
         ({"neuron": []}, r"neuron must be a layer, .*not \[\]; the network has"),
         ({"stroke": [[[2, 0]]]}, "numbers from 0 to 1"),
+        ({"stroke": [[[0.5, 0.5]] * 4999]}, "at most 5,000 points in all"),
     ],
     ids=str,
 )
@@ -225,11 +229,16 @@ def test_what_does_not_fit_is_refused(
     explorer: NetworkExplorer, changes: dict[str, Any], message: str
 ) -> None:
     explorer.reset()
+    explorer.strokes = SEVEN
     ((name, value),) = changes.items()
     before = getattr(explorer, name)
     with pytest.raises(TraitError, match=message):
         setattr(explorer, name, value)
     assert getattr(explorer, name) == before
+    explorer.set_state(changes | {"changes": explorer.changes + 1})
+    assert getattr(explorer, name) == before
+    assert re.search(message, explorer.message)
+    assert explorer.changes_read == explorer.changes
     explorer.off = [[3, 1, 3], []]
     assert explorer.off == [[1, 3], []]
 
@@ -264,6 +273,7 @@ def test_without_a_browser_there_is_a_picture_of_every_layer(mnist: MNIST) -> No
     page = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
     assert metadata["image/png"]["width"] == page.width // 2 > 600
     file = io.BytesIO()
-    figure = plot_activations(forward_prop(explorer.network, mnist.test_X[:1]))
+    pixels, first, second, P = forward_prop(explorer.network, mnist.test_X[:1])
+    figure = plot_activations([pixels, 0 * first, second, P])
     figure.savefig(file, dpi=200, bbox_inches="tight")
     assert np.array_equal(page, Image.open(file))
