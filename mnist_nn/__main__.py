@@ -1,10 +1,10 @@
 """Draw a digit in the browser, without Jupyter: ``python -m mnist_nn``."""
 
 import json
+import threading
 import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock
 
 from mnist_nn import DigitCanvas
 
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Gives the page and the canvas's JavaScript, and answers to what is drawn."""
 
     canvas: DigitCanvas
-    lock = Lock()
+    lock = threading.Lock()
 
     def do_GET(self) -> None:
         if self.path == "/":
