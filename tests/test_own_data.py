@@ -64,6 +64,7 @@ from mnist_nn import (
     plot_histories,
     plot_history,
     plot_maps,
+    plot_network,
     plot_prediction,
     plot_reliability,
     plot_robustness,
@@ -505,6 +506,8 @@ def test_the_other_figures_show_the_images_in_their_shape(own: Own) -> None:
     images = X.reshape(-1, *SHAPE)
     weights = drawn(plot_weights(own.network.w[0], shape=SHAPE))
     assert np.array_equal(images_in(weights)[:12], own.network.w[0].T.reshape(-1, *SHAPE))
+    film = mnist_nn.film_weights({8: own.network.w[0]}, columns=12, shape=SHAPE)
+    assert film.startswith(b"\x89PNG")
     gradients = input_gradient(own.network, X, Y)
     saliency = images_in(drawn(plot_saliency(X, gradients, shape=SHAPE)))
     assert np.array_equal(saliency, [*images, *gradients.reshape(-1, *SHAPE)])
@@ -542,6 +545,9 @@ def test_the_figures_without_images(own: Own) -> None:
     drawn(plot_activity({"own": own.P[0]}))
     drawn(plot_comparison(pd.DataFrame([run])))
     drawn(plot_search(pd.DataFrame({1: [0.9, 0.8], 3: [0.95, None]})))
+    assert "3 outputs" in [
+        text.get_text() for text in drawn(plot_network(own.network)).axes[0].texts
+    ]
     drawn(plot_robustness({"noise": pd.DataFrame({"own": [0.9, 0.8]})}))
     confusion = confusion_matrix(own.data.test_Y, own.data.test_Y, classes=3)
     axis = drawn(plot_confusion(confusion)).axes[0]
