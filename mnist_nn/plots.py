@@ -51,6 +51,7 @@ __all__ = [
     "plot_confusion",
     "plot_digits",
     "plot_history",
+    "plot_loss_plane",
     "plot_maps",
     "plot_prediction",
     "plot_reliability",
@@ -306,6 +307,71 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
         for axis in axes:
             axis.axvline(best, color="black", linewidth=1, linestyle=":", label=f"best: {best}")
     losses.legend(frameon=False)
+    return figure
+
+
+def plot_loss_plane(
+    x: Array,
+    y: Array,
+    loss: Array,
+    path: Array,
+    *,
+    epochs: Sequence[int] | None = None,
+) -> "Figure":
+    """Draw the loss on a plane as a map with contour lines, and the path of training across it.
+
+    Parameters
+    ----------
+    x, y : (columns,) and (rows,) arrays
+    loss : (rows, columns) array
+    path : (networks, 2) array
+        What `loss_plane` returned. The three networks that span the plane, the first, the middle
+        and the last, are circled.
+    epochs : sequence of int, optional
+        The epoch of each network of the path, to be written beside the circled ones.
+    """
+    from matplotlib.colors import LogNorm
+
+    check_numbers("x", x, ("columns",))
+    check_numbers("y", y, ("rows",))
+    check_numbers("loss", loss, (len(y), len(x)), lowest=0)
+    check_numbers("path", path, ("networks", 2))
+    for name, coordinates in (("x", x), ("y", y)):
+        if len(coordinates) < 2 or np.diff(coordinates).min() <= 0:
+            raise ValueError(
+                f"{name} must hold two coordinates or more, each larger than the one before, not "
+                f"{coordinates}; pass what loss_plane returned"
+            )
+    if epochs is not None and (not is_list(epochs) or len(epochs) != len(path)):
+        came = len(epochs) if is_list(epochs) else type(epochs).__name__
+        raise ValueError(
+            f"epochs must be a list with one for each of {len(path)} networks, not {came}; list "
+            "them in the order of the path"
+        )
+    for epoch in [] if epochs is None else epochs:
+        check_count("each of epochs", epoch, 0)
+    figure, (axis,) = _figure(1, 1, (9, 1.3 + 7 * np.ptp(y) / np.ptp(x)))
+    # Contour lines at even factors, as the loss of training falls: 0.1, 0.15, 0.2, 0.3, 0.5, …
+    loss = np.maximum(loss, 1e-6)
+    steps = np.outer(10.0 ** np.arange(-6, 3), [1, 1.5, 2, 3, 5, 7]).ravel()
+    first, last = steps.searchsorted([loss.min(), loss.max()])
+    levels = steps[max(first - 1, 0) : max(last, 1) + 1]
+    drawn = axis.contourf(x, y, loss, levels, cmap="viridis", norm=LogNorm())
+    axis.contour(x, y, loss, levels, colors="white", linewidths=0.4)
+    axis.plot(*path.T, color="black", linewidth=3.5)
+    axis.plot(*path.T, ".-", color="white", markersize=6, linewidth=1.5)
+    for i in (0, len(path) // 2, len(path) - 1):
+        axis.plot(*path[i], "o", color=_VERMILION, markeredgecolor="white", markersize=10)
+        if epochs is not None:
+            style = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none"}
+            text: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "bbox": style}
+            axis.annotate(
+                f"epoch {epochs[i]}", path[i], (0, -21 if path[i, 1] == 0 else 12), **text
+            )
+    axis.set(aspect="equal", xlabel="distance toward the last network", ylabel="distance across")
+    ticks = [level for level in levels if f"{level:.0e}"[0] in "125" and f"{level:.1e}"[2] == "0"]
+    bar = figure.colorbar(drawn, label="loss", ticks=ticks, format="{x:g}", shrink=0.9)
+    bar.minorticks_off()
     return figure
 
 

@@ -69,6 +69,7 @@ RESULTS = pd.DataFrame(
     }
 )
 NAMES = list("abcdefghij")
+PATH = [init_params([9, 2, 10], rng=seed) for seed in range(3)]
 DATA = MNIST(DIGITS, Y[:3], DIGITS, Y[:3])
 ROBUSTNESS = {"noise": pd.DataFrame({"one": [1, 0.5], "other": [0.9, 0.8]})}
 SEARCH = pd.DataFrame({2: [0.9, 0.8], 6: [0.95, 0.85]})
@@ -111,6 +112,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "confident_mistakes": {"probabilities": P, "Y": Y},
     "calibration": {"probabilities": P, "Y": Y, "bins": 5},
     "principal_components": {"A": X, "components": 2},
+    "loss_plane": {"path": PATH, "X": X[:2], "Y": Y[:2], "points": 10},
     "digest": {"array": X},
     "digest:labels": {"array": Y},
     "one_hot": {"Y": Y, "classes": 10},
@@ -138,6 +140,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "plot_activations": {"activations": [A[:1] for A in ACTIVATIONS], "class_names": NAMES}
     | {"shape": (3, 3)},
     "plot_saliency": {"X": X[:2], "gradients": X[:2] - 0.5, "shape": (3, 3)},
+    "plot_loss_plane": {"x": np.arange(3.0), "y": np.arange(2.0), "loss": X[:2, :3].copy()}
+    | {"path": X[:3, :2].copy(), "epochs": [0, 1, 3]},
     "plot_maps": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y},
     "plot_maps:with names": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y, "class_names": NAMES},
     "plot_reliability": {"bins": calibration(P, Y).bins, "error": 0.1},
@@ -146,7 +150,7 @@ CALLS: dict[str, dict[str, Any]] = {
 }
 
 # Public, and not called here: values that others return, and exceptions.
-RECORDS = {"Calibration", "Evaluation", "Gradients", "MNIST", "Network", "Prediction"}
+RECORDS = {"Calibration", "Evaluation", "Gradients", "LossPlane", "MNIST", "Network", "Prediction"}
 RECORDS |= {"CheckpointError", "DataError", "DownloadError", "ImageError", "ModelError"}
 RECORDS |= {"Reproduction"}
 RECORDS |= {"TrainingDiverged", "TrainingInterrupted"}
@@ -313,6 +317,14 @@ FITS: dict[str, set[str]] = {
     "plot_digits:with names labels": {"a list"},
     "plot_digits:with names class_names": {"None", "one item less", "one item more", "reversed"},
     "plot_history history": {"no seconds"},
+    "loss_plane path": {"reversed"},
+    "loss_plane path[]": ANY_PIXELS | {"as float"},
+    "plot_loss_plane x": {"a -1", "as int"},
+    "plot_loss_plane y": {"a -1", "as int"},
+    "plot_loss_plane loss": {"a 10", "as int"},
+    "plot_loss_plane path": ANY_PIXELS | {"as int"},
+    "plot_loss_plane epochs": {"None", "reversed"},
+    "plot_loss_plane epochs[]": DIGIT | {"10⁹", "10⁴⁰⁰"},
     "plot_maps maps[]": ANY_PIXELS | {"as int"},
     "plot_maps Y": {"a 10"},
     "plot_maps:with names maps[]": ANY_PIXELS | {"as int"},

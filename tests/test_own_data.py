@@ -52,6 +52,7 @@ from mnist_nn import (
     input_gradient,
     load_mnist,
     load_model,
+    loss_plane,
     make_predictions,
     model_card,
     one_hot,
@@ -60,6 +61,7 @@ from mnist_nn import (
     plot_confusion,
     plot_digits,
     plot_history,
+    plot_loss_plane,
     plot_maps,
     plot_prediction,
     plot_reliability,
@@ -93,7 +95,7 @@ NAMES = ["ink across the top", "ink across the bottom, $5 to $9", "a column"]
 # Of MNIST alone.
 NOT_FOR_OTHERS = {"download_mnist"}
 # Public classes that others return or raise.
-RETURNED = {"Calibration", "Evaluation", "Gradients", "Reproduction"}
+RETURNED = {"Calibration", "Evaluation", "Gradients", "LossPlane", "Reproduction"}
 RAISED = {"CheckpointError", "DownloadError", "ImageError"}
 RAISED |= {"TrainingDiverged", "TrainingInterrupted"}
 
@@ -343,6 +345,9 @@ def test_it_is_evaluated(own: Own) -> None:
     assert bins["count"].sum() == 150
     assert 0 < error < 1
     assert principal_components(own.data.test_X).shape == (150, 2)
+    path = [init_params([108, 12, 3], rng=0), init_params([108, 12, 3], rng=1), own.network]
+    x, y, loss, points, _ = loss_plane(path, own.data.test_X, own.data.test_Y, points=10)
+    assert drawn(plot_loss_plane(x, y, loss, points)).axes[1].get_ylabel() == "loss"
 
 
 def test_a_label_too_many_says_what_to_do() -> None:

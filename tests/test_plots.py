@@ -19,6 +19,7 @@ from mnist_nn import (
     plot_confusion,
     plot_digits,
     plot_history,
+    plot_loss_plane,
     plot_maps,
     plot_prediction,
     plot_reliability,
@@ -70,6 +71,8 @@ SEARCH = pd.DataFrame(
     index=pd.Index([0.1, 0.02, 1e-3, 1e-4, 0.0123456], name="rate"),
 )
 SEARCH.loc[1e-3, 18] = 0.97
+PLANE = np.arange(5.0), np.arange(4.0), np.linspace(0.12, 1.9, 20).reshape(4, 5)
+PATH = np.array([[0.0, 0.0], [1.0, 0.5], [2.0, 2.0], [2.5, 1.0], [3.0, 0.0]])
 PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_digits(DIGITS, LABELS),
     lambda: plot_digits(DIGITS, LABELS, ANSWERS),
@@ -81,6 +84,7 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_activations(ACTIVATIONS),
     lambda: plot_saliency(DIGITS, DIGITS - 0.5),
     lambda: plot_maps(MAPS, LABELS),
+    lambda: plot_loss_plane(*PLANE, PATH),
     lambda: plot_reliability(BINS, 0.05),
     lambda: plot_robustness(CORRUPTED),
     lambda: plot_search(SEARCH),
@@ -303,6 +307,31 @@ def test_plot_history_of_gradient_descent_has_no_validation() -> None:
         assert list(lines(axis)) == ["train"]
         assert lines(axis)["train"].get_xdata().tolist() == [0, 10, 20, 30]
         assert axis.get_xlabel() == "it"
+
+
+def test_plot_loss_plane_draws_the_path_and_names_the_networks_that_span_the_plane() -> None:
+    x, y, loss = PLANE
+    figure = plot_loss_plane(x, y, loss, PATH, epochs=[0, 1, 3, 10, 30])
+    axis, bar = figure.axes
+    assert {(text.get_text(), text.xy) for text in axis.texts} == {
+        ("epoch 0", (0, 0)),
+        ("epoch 3", (2, 2)),
+        ("epoch 30", (3, 0)),
+    }
+    assert np.array_equal(axis.lines[0].get_xydata(), PATH)
+    assert axis.get_aspect() == 1  # a distance is as long in every direction
+    filled, lines = axis.collections
+    for contours in (filled, lines):
+        levels = np.array(contours.levels)
+        assert levels[0] <= loss.min() < loss.max() <= levels[-1]
+        assert set(levels.round(9)) <= {0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2}
+    ticks = [tick.get_text() for tick in bar.get_yticklabels()]
+    assert ticks == ["0.1", "0.2", "0.5", "1", "2"]
+
+
+def test_plot_loss_plane_of_one_loss_everywhere() -> None:
+    for loss in (0, 0.1, 80):
+        plot_loss_plane(*PLANE[:2], np.full((4, 5), loss), PATH).canvas.draw()
 
 
 def test_plot_confusion_writes_each_count_into_its_cell() -> None:
