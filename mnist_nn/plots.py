@@ -1,6 +1,7 @@
 """Plots of digits, training and predictions: arrays in, figures out.
 
-They are matplotlib figures, except for the picture of a prediction, which has to appear at once.
+They are matplotlib figures, except for the picture of a prediction, which has to appear at once,
+and films, which are animated PNGs: all that shows pictures in a notebook or on the web plays them.
 What does not have the type, the shape or the range that a docstring gives is refused with a
 `TypeError` or a `ValueError`.
 
@@ -16,9 +17,10 @@ color alone whether an answer is right or wrong.
 import math
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
 __all__ = [
+    "film_weights",
     "plot_activations",
     "plot_comparison",
     "plot_confusion",
@@ -460,6 +463,52 @@ def plot_weights(w: Array, *, columns: int = 16, shape: tuple[int, int] | None =
     return figure
 
 
+def film_weights(
+    snapshots: Mapping[int, Array], *, columns: int = 5, shape: tuple[int, int] | None = None
+) -> bytes:
+    """Film how the first layer's weights form during training, one image per neuron.
+
+    Parameters
+    ----------
+    snapshots : mapping of int to (pixels, neurons) arrays
+        The first layer's weights after so many steps of training, one frame each, in this order.
+        Ink on red pixels raises the neuron's input; ink on blue pixels lowers it.
+    columns : int
+        Neurons per row of the grid.
+    shape : (int, int), optional
+        The height and width of an image. Default: a square.
+
+    Returns
+    -------
+    bytes
+        An animated PNG, which ``IPython.display.Image`` shows.
+    """
+    check_mapping("snapshots", snapshots)
+    size: tuple[int | str, ...] = ("pixels", "neurons")
+    for step, w in snapshots.items():
+        check_count("each key of snapshots", step, 0)
+        check_numbers(f"snapshots[{step}]", w, size)
+        size = w.shape
+    shape = image_shape("snapshots", len(w), shape)
+    # All frames have the scale of the last, which has the largest weights.
+    figure = plot_weights(w, columns=columns, shape=shape)
+    columns = min(columns, w.shape[1])
+    rows = -(-w.shape[1] // columns)
+    figure.set_size_inches(1.4 * columns + 1.2, 1.4 * rows + 0.5)
+    title = figure.suptitle("step 0")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # or every frame would compute it again
+
+    def frames() -> "Iterator[Figure]":
+        for step, w in snapshots.items():
+            title.set_text(f"step {step}")
+            for axis, pixels in zip(figure.axes, w.T, strict=False):
+                axis.images[0].set_data(pixels.reshape(shape))
+            yield figure
+
+    return _film(frames())
+
+
 def plot_warp(
     pixels: Array, points: Array, warped: Array, *, shape: tuple[int, int] | None = None
 ) -> "Figure":
@@ -814,6 +863,55 @@ def _figure(
         # would appear twice in a notebook and stay in memory.
         plt.close(figure)
     return figure, list(axes.flat)
+
+
+def _film(figures: "Iterable[Figure]", seconds: float = 6.0) -> bytes:
+    """Draw figures of one size one after the other, as an animated PNG that starts over at its end.
+
+    The last frame stays for 2 seconds more. One figure can be the whole film, if it is changed from
+    one frame to the next. To keep the file small, all frames share a palette of 63 colors, and
+    where a frame is like the one before, it is transparent.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    frames = []
+    for figure in figures:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        frames.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+        plt.close(figure)
+    some = Image.fromarray(np.vstack(frames[:: 1 + len(frames) // 5]))
+    palette = some.quantize(63, Image.Quantize.MAXCOVERAGE, kmeans=1)
+    transparent = 63
+    colors = [*(palette.getpalette() or [])[: 3 * transparent], 0, 0, 0]
+
+    images, before = [], None
+    for frame in frames:
+        indices = np.asarray(
+            Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        )
+        image = Image.fromarray(
+            indices if before is None else np.where(indices == before, transparent, indices)
+        )
+        image.putpalette(colors)
+        image.info["transparency"] = transparent
+        images.append(image)
+        before = indices
+    durations = [round(1000 * seconds / len(images))] * len(images)
+    durations[-1] += 2000
+    file = BytesIO()
+    images[0].save(
+        file,
+        "PNG",
+        save_all=True,
+        append_images=images[1:],
+        duration=durations,
+        loop=0,
+        blend=1,  # over the frame before
+    )
+    return file.getvalue()
 
 
 def _pillow(picture: Array) -> "Image.Image":

@@ -127,6 +127,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "load_model": {"path": NUMBER_RECOGNITION},
     "model_card": {"path": NUMBER_RECOGNITION},
     "load_mnist": {"data_dir": DATA_DIR, "verify": True},
+    "film_weights": {"snapshots": {0: X[:2].T, 3: X[2:4].T}, "columns": 2, "shape": (3, 3)},
     "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8}
     | {"shape": (9, 1)},
     "plot_digits:with names": {"X": X[:2], "labels": Y[:2], "class_names": NAMES},
@@ -307,6 +308,7 @@ FITS: dict[str, set[str]] = {
     "deform:not square X": ANY_PIXELS | ROWS,
     "deform:not square shape[]": {"1", "int64"},
     "train:with an optimizer augment": {"None"},
+    "film_weights snapshots[]": ANY_PIXELS | {"as int"},
     "plot_activations activations": {"one item more"},
     "plot_activations activations[]": ANY_PIXELS | {"as int", "one column less"},
     "plot_comparison results": {"idea = inf", "idea = text"},

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
 from mnist_nn import (
+    film_weights,
     plot_activations,
     plot_comparison,
     plot_confusion,
@@ -29,6 +31,7 @@ from mnist_nn import (
     plot_warp,
     plot_weights,
 )
+from mnist_nn.plots import _film
 
 RNG = np.random.default_rng(0)
 DIGITS, LABELS = RNG.random((5, 784)), np.array([3, 1, 4, 1, 5])
@@ -397,6 +400,34 @@ def test_plot_weights_shows_weights_for_ink_red_and_against_it_blue() -> None:
     red, blue = image.cmap(1.0), image.cmap(0.0)
     assert red[0] > red[2]
     assert blue[2] > blue[0]
+
+
+def test_a_film_shows_each_figure_in_turn() -> None:
+    figures = [plot_weights(WEIGHTS), plot_weights(-WEIGHTS), plot_confusion(np.eye(3, dtype=int))]
+    for figure in figures:
+        figure.set_size_inches(6, 1)
+    film = Image.open(BytesIO(_film(iter(figures), seconds=3)))
+    assert (film.format, film.n_frames, film.size) == ("PNG", 3, (600, 100))
+    for i, figure in enumerate(figures):
+        film.seek(i)
+        figure.canvas.draw()
+        expected = np.asarray(figure.canvas.buffer_rgba())[..., :3] * 1.0
+        assert film.info["duration"] == (1000 if i < 2 else 3000)
+        assert np.abs(np.asarray(film.convert("RGB")) - expected).mean() < 4  # of 255
+
+
+def test_film_weights_goes_through_the_snapshots_on_the_scale_of_the_last() -> None:
+    snapshots = {0: 0 * WEIGHTS, 1: WEIGHTS, 20: 3 * WEIGHTS}
+    content = film_weights(snapshots)
+    assert content == film_weights(snapshots)
+    film = Image.open(BytesIO(content))
+    frames = []
+    for i in range(3):
+        film.seek(i)
+        frames.append(np.asarray(film.convert("RGB")) / 255)
+    colored = [np.ptp(frame, axis=2)[:, :600].mean() for frame in frames]
+    assert colored[0] < 0.01 < 2 * colored[1] < 1.5 * colored[2]
+    assert plt.get_fignums() == []
 
 
 def test_small_images_are_square_too() -> None:
