@@ -48,10 +48,12 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
 __all__ = [
+    "film_decision",
     "film_weights",
     "plot_activations",
     "plot_comparison",
     "plot_confusion",
+    "plot_decision",
     "plot_digits",
     "plot_history",
     "plot_loss_plane",
@@ -771,6 +773,59 @@ def plot_maps(
     return figure
 
 
+def plot_decision(
+    maps: Mapping[int, Array],
+    predictions: Mapping[int, Array],
+    Y: Array,
+    *,
+    class_names: Sequence[str] | None = None,
+) -> "Figure":
+    """Plot how a network tells digits apart at some moments of its training.
+
+    Each digit is a dot in the color of the class that the network reads. A misread digit is a
+    numeral instead: the number of its true class.
+
+    Parameters
+    ----------
+    maps : mapping of int to (N, 2) arrays
+        The positions of the digits after so many epochs, such as the `principal_components` of all
+        the scores that the network gave them. There is one panel for each, all on one scale.
+    predictions : mapping of int to (N,) integer arrays
+        The classes that the network read after as many epochs.
+    Y : (N,) integer array
+        The true labels.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on, to be written beside its number.
+    """
+    _check_decision(maps, predictions, Y)
+    return _decision(list(maps), maps, predictions, Y, class_names)
+
+
+def film_decision(
+    maps: Mapping[int, Array],
+    predictions: Mapping[int, Array],
+    Y: Array,
+    *,
+    class_names: Sequence[str] | None = None,
+) -> bytes:
+    """Film how a network learns to tell digits apart: the panels of `plot_decision`, in turn.
+
+    Parameters
+    ----------
+    maps, predictions : mappings of int to (N, 2) arrays, and to (N,) integer arrays
+    Y : (N,) integer array
+    class_names : sequence of str, optional
+        As in `plot_decision`; each entry of the mappings is a frame, in this order.
+
+    Returns
+    -------
+    bytes
+        An animated PNG, which ``IPython.display.Image`` shows.
+    """
+    _check_decision(maps, predictions, Y)
+    return _film(_decision([epoch], maps, predictions, Y, class_names) for epoch in maps)
+
+
 def plot_reliability(bins: "pd.DataFrame", error: float) -> "Figure":
     """Plot accuracy against confidence: a well-calibrated network stays on the diagonal.
 
@@ -822,6 +877,64 @@ def plot_robustness(accuracies: "Mapping[str, pd.DataFrame]") -> "Figure":
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy")
     axes[0].legend(frameon=False)
+    return figure
+
+
+def _check_decision(maps: Mapping[int, Array], predictions: Mapping[int, Array], Y: Array) -> None:
+    check_mapping("maps", maps)
+    check_mapping("predictions", predictions)
+    check_labels(Y, None, None)
+    if list(maps) != list(predictions):
+        raise ValueError(
+            "predictions must be of the same epochs as maps, in the same order, not "
+            f"{list(predictions)} and {list(maps)}; make both from the same snapshots"
+        )
+    for epoch, points in maps.items():
+        check_count("each key of maps and of predictions", epoch, 0)
+        check_numbers(f"maps[{epoch}]", points, (len(Y), 2))
+        check_labels(predictions[epoch], len(Y), None, f"predictions[{epoch}]")
+
+
+def _decision(
+    epochs: Sequence[int],
+    maps: Mapping[int, Array],
+    predictions: Mapping[int, Array],
+    Y: Array,
+    class_names: Sequence[str] | None,
+) -> "Figure":
+    """Draw some of the maps, on the scale and with the legend of all of them."""
+    import matplotlib as mpl
+
+    classes = int(max(Y.max(), *(read.max() for read in predictions.values()))) + 1
+    _, names = _names(class_names)
+    if names:
+        check_labels(np.array([classes - 1]), None, len(names), "Y and predictions")
+    colors = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    points = np.concatenate(list(maps.values())).astype(np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.04 * (high - low) + 1e-9
+    columns = min(len(epochs), 3)
+    rows = -(-len(epochs) // columns)
+    figure, axes = _figure(rows, columns, (3.6 * columns + 1, 3.6 * rows))
+    for axis in axes:
+        axis.axis("off")
+    for axis, epoch in zip(axes, epochs, strict=False):
+        read, (x, y) = predictions[epoch], maps[epoch].T
+        for k in range(classes):
+            right, wrong = (read == k) & (read == Y), (read != k) & (k == Y)
+            axis.scatter(x[right], y[right], s=14, color=colors[k % 10], linewidths=0)
+            look: dict[str, Any] = {"s": 60 * len(str(k)), "marker": f"${k}$", "linewidths": 0.5}
+            shades = [colors[other % 10] for other in read[wrong]]
+            axis.scatter(x[wrong], y[wrong], color=shades, **look)
+        (left, bottom), (right, top) = low - margin, high + margin
+        axis.set(xlim=(left, right), ylim=(bottom, top))
+        axis.set_title(f"epoch {epoch}: {_percent(np.mean(read == Y))} right")
+    keys = [
+        axis.scatter([], [], 60 * len(str(k)), color=colors[k % 10], marker=f"${k}$")
+        for k in range(classes)
+    ]
+    labels = names[:classes] or [""] * classes
+    figure.legend(keys, labels, title="read as", loc="outside right center", frameon=False)
     return figure
 
 

@@ -127,7 +127,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "load_model": {"path": NUMBER_RECOGNITION},
     "model_card": {"path": NUMBER_RECOGNITION},
     "load_mnist": {"data_dir": DATA_DIR, "verify": True},
+    "film_decision": {"maps": {0: X[:2, :2].copy()}, "predictions": {0: Y[:2]}, "Y": Y[1:3].copy()}
+    | {"class_names": NAMES[:3]},
     "film_weights": {"snapshots": {0: X[:2].T, 3: X[2:4].T}, "columns": 2, "shape": (3, 3)},
+    "plot_decision": {"maps": {0: X[:2, :2].copy()}, "predictions": {0: Y[:2]}, "Y": Y[1:3].copy()}
+    | {"class_names": NAMES[:3]},
     "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8}
     | {"shape": (9, 1)},
     "plot_digits:with names": {"X": X[:2], "labels": Y[:2], "class_names": NAMES},
@@ -308,10 +312,14 @@ FITS: dict[str, set[str]] = {
     "deform:not square X": ANY_PIXELS | ROWS,
     "deform:not square shape[]": {"1", "int64"},
     "train:with an optimizer augment": {"None"},
+    "film_decision maps[]": ANY_PIXELS | {"as int", "transposed"},
+    "film_decision class_names": {"None", "one item more", "reversed"},
     "film_weights snapshots[]": ANY_PIXELS | {"as int"},
     "plot_activations activations": {"one item more"},
     "plot_activations activations[]": ANY_PIXELS | {"as int", "one column less"},
     "plot_comparison results": {"idea = inf", "idea = text"},
+    "plot_decision maps[]": ANY_PIXELS | {"as int", "transposed"},
+    "plot_decision class_names": {"None", "one item more", "reversed"},
     "plot_digits labels": ANY_PIXELS
     | {"a list", "as float", "as complex", "as bool", "as object", "as str"},
     "plot_digits probabilities": {"None", "as int", "one column less"},

@@ -6,6 +6,7 @@ also be told by summing pixels, without a network.
 
 import gzip
 import importlib
+import io
 import pkgutil
 import types
 from collections.abc import Callable
@@ -45,6 +46,8 @@ from mnist_nn import (
     cross_entropy,
     deform,
     digest,
+    film_decision,
+    film_weights,
     forward_prop,
     get_accuracy,
     gradient_descent,
@@ -59,6 +62,7 @@ from mnist_nn import (
     plot_activations,
     plot_comparison,
     plot_confusion,
+    plot_decision,
     plot_digits,
     plot_history,
     plot_loss_plane,
@@ -497,6 +501,9 @@ def test_figures_of_any_number_of_classes(classes: int, name: str | None, writte
     maps = drawn(plot_maps({"pixels": principal_components(X)}, Y, class_names=names))
     there = [text.get_text() for text in maps.axes[0].texts]
     assert there == [f"{y} {names[y]}" if names else str(y) for y in np.unique(Y)]
+    told_apart = {0: principal_components(X)}, {0: P.argmax(axis=1)}, Y
+    (legend,) = drawn(plot_decision(*told_apart, class_names=names)).legends
+    assert [text.get_text() for text in legend.get_texts()] == (names or [""] * classes)
     drawn(plot_digits(X[:9], Y[:9], P[:9], **kind))
 
 
@@ -529,6 +536,15 @@ def test_the_other_figures_show_the_images_in_their_shape(own: Own) -> None:
         (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
         assert left <= min(points[0, 1].min(), 0) <= max(points[0, 1].max(), 8) <= right
         assert top <= min(points[0, 0].min(), 0) <= max(points[0, 0].max(), 11) <= bottom
+
+
+def test_the_films(own: Own) -> None:
+    maps, predictions = {1: own.data.test_X[:, :2]}, {1: own.P.argmax(axis=1)}
+    for film in (
+        film_weights({0: own.network.w[0], 8: own.network.w[0]}, shape=SHAPE),
+        film_decision(maps, predictions, own.data.test_Y, class_names=NAMES),
+    ):
+        assert Image.open(io.BytesIO(film)).format == "PNG"
 
 
 def test_the_figures_without_images(own: Own) -> None:

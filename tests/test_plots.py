@@ -11,14 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.markers import MarkerStyle
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
 from mnist_nn import (
+    film_decision,
     film_weights,
     plot_activations,
     plot_comparison,
     plot_confusion,
+    plot_decision,
     plot_digits,
     plot_history,
     plot_loss_plane,
@@ -76,6 +79,8 @@ SEARCH = pd.DataFrame(
 SEARCH.loc[1e-3, 18] = 0.97
 PLANE = np.arange(5.0), np.arange(4.0), np.linspace(0.12, 1.9, 20).reshape(4, 5)
 PATH = np.array([[0.0, 0.0], [1.0, 0.5], [2.0, 2.0], [2.5, 1.0], [3.0, 0.0]])
+MOMENTS = {0: RNG.normal(size=(5, 2)) / 9, 3: RNG.normal(size=(5, 2))}
+READ = {0: np.array([7, 7, 7, 7, 7]), 3: np.array([3, 7, 4, 1, 6])}
 PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_digits(DIGITS, LABELS),
     lambda: plot_digits(DIGITS, LABELS, ANSWERS),
@@ -88,6 +93,7 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_saliency(DIGITS, DIGITS - 0.5),
     lambda: plot_maps(MAPS, LABELS),
     lambda: plot_loss_plane(*PLANE, PATH),
+    lambda: plot_decision(MOMENTS, READ, LABELS),
     lambda: plot_reliability(BINS, 0.05),
     lambda: plot_robustness(CORRUPTED),
     lambda: plot_search(SEARCH),
@@ -428,6 +434,66 @@ def test_film_weights_goes_through_the_snapshots_on_the_scale_of_the_last() -> N
     colored = [np.ptp(frame, axis=2)[:, :600].mean() for frame in frames]
     assert colored[0] < 0.01 < 2 * colored[1] < 1.5 * colored[2]
     assert plt.get_fignums() == []
+
+
+def marks(axis: Axes) -> dict[tuple[float, ...], tuple[tuple[float, ...], bool]]:
+    """Return the color of the mark at each place, and whether that is a dot."""
+    return {
+        tuple(place): (tuple(color[:3]), len(points.get_paths()[0]) == len(DOT))
+        for points in axis.collections
+        for place, color in zip(points.get_offsets(), points.get_facecolors(), strict=False)
+    }
+
+
+DOT = MarkerStyle("o").get_path()
+
+
+def test_plot_decision_colors_by_what_is_read_and_writes_what_is_misread() -> None:
+    figure = plot_decision(MOMENTS, READ, LABELS)
+    assert titles(figure) == ["epoch 0: 0% right", "epoch 3: 60% right"]
+    tab10 = plt.colormaps["tab10"].colors
+    for axis, epoch in zip(figure.axes, MOMENTS, strict=True):
+        assert marks(axis) == {
+            tuple(place): (tab10[read], read == true)
+            for place, read, true in zip(MOMENTS[epoch], READ[epoch], LABELS, strict=True)
+        }
+    scales = {(axis.get_xlim(), axis.get_ylim()) for axis in figure.axes}
+    assert len(scales) == 1
+    (legend,) = figure.legends
+    assert len(legend.legend_handles) == 8  # the classes up to 7
+
+
+def test_film_decision_shows_the_panels_in_turn() -> None:
+    film = Image.open(BytesIO(film_decision(MOMENTS, READ, LABELS)))
+    assert film.n_frames == 2
+    ink = []
+    for i in range(2):
+        film.seek(i)
+        picture = np.asarray(film.convert("RGB"))[40:, :360]  # below the title, left of the legend
+        rows, columns = np.nonzero(picture.min(axis=2) < 200)
+        ink.append((np.ptp(rows), np.ptp(columns)))
+    # The digits start close together, and are drawn on one scale.
+    assert 1.5 * np.array(ink[0]).max() < np.array(ink[1]).min()
+
+
+@pytest.mark.long
+def test_film_decision_of_three_hundred_digits_is_small() -> None:
+    rng = np.random.default_rng(0)
+    labels, start = rng.integers(0, 10, 300), rng.normal(size=(300, 2))
+    far = 9 * np.array([np.cos(labels), np.sin(labels)]).T
+    maps = {epoch: (start + far) * epoch / 30 for epoch in range(31)}
+    predictions = {epoch: np.where(start[:, 0] > epoch / 10, 1, labels) for epoch in maps}
+    assert len(film_decision(maps, predictions, labels)) < 300_000
+
+
+@pytest.mark.parametrize("draw", [plot_decision, film_decision])
+def test_decisions_of_other_epochs_than_the_maps_are_refused(draw: Callable[..., Any]) -> None:
+    with pytest.raises(
+        ValueError, match=r"predictions must be of the same epochs .* not \[0\] and"
+    ):
+        draw(MOMENTS, {0: READ[0]}, LABELS)
+    with pytest.raises(ValueError, match=r"labels from 0 to 4, for 5 classes, not 7 to 7"):
+        draw(MOMENTS, READ, LABELS, class_names=list("abcde"))
 
 
 def test_small_images_are_square_too() -> None:
