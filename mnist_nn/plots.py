@@ -290,7 +290,7 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
     check_table("history", history)
     check_table("history", history, ["train_loss", "train_accuracy"])
     figure, axes = _figure(
-        1, 2, (11, 3.8), left=0.06, right=0.98, bottom=0.16, top=0.84, wspace=0.2
+        1, 2, (11, 3.9), left=0.06, right=0.98, bottom=0.16, top=0.82, wspace=0.2
     )
     figure.set_layout_engine("none")  # as in `plot_prediction`; redrawn during training
     for axis, measure in zip(axes, ("loss", "accuracy"), strict=True):
