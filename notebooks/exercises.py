@@ -5,13 +5,14 @@ answers are in ``solutions``.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
-from mnist_nn import sigmoid
+from mnist_nn import sigmoid, softmax
 
 
 @dataclass(frozen=True)
@@ -30,62 +31,127 @@ class Verdict:
     message: str
 
     def __repr__(self) -> str:
-        return self.message
+        mark = {True: "✓", False: "✗", None: "…"}[self.right]
+        return f"{mark} {self.message}"
 
 
+RIGHT = Verdict(True, "Right.")
 NOT_YET = Verdict(None, "Not yet done: put your answer in the place of the dots.")
 
 
-def judge(
-    answer: Callable[..., Any] | Any,
-    right: Callable[..., ArrayLike],
-    mistakes: dict[str, Callable[..., ArrayLike]],
-    *arguments: Any,
-) -> Verdict:
+def judge(answer: Any, right: Any, mistakes: dict[str, Any], *arguments: Any) -> Verdict:
     """Compare an answer with the right one, and with what common mistakes would give.
+
+    Each of them is a function, or the numbers that such a function would give.
 
     Parameters
     ----------
-    answer : callable
-        The reader's function.
-    right : callable
-        The function that it should be.
+    answer : callable or array
+        The reader's.
+    right : callable or array
+        What it should be.
     mistakes : dict
-        For each common mistake what to tell the reader, and the function that makes it.
+        For each common mistake what to tell the reader, and what it gives; or a list, if several
+        mistakes deserve the same words.
     *arguments
-        What all of them are called with.
+        What the functions are called with. Each call gets a copy.
     """
-    try:
-        came = answer(*arguments)
-    except Exception as error:  # whatever the reader's code may raise
-        return Verdict(False, f"It stops with {type(error).__name__}: {error}")
-    if came is ... or came is None:
-        return NOT_YET
-    expected = np.asarray(right(*arguments))
+    came = _call(answer, arguments)
+    if isinstance(came, Verdict):
+        return came
     try:
         came = np.asarray(came, dtype=np.float64)
     except (TypeError, ValueError):
         return Verdict(False, f"It should give numbers, and gives {came!r}.")
+    expected = np.asarray(_value(right, arguments), dtype=np.float64)
     if _same(came, expected):
-        return Verdict(True, "Right.")
+        return RIGHT
     for message, mistake in mistakes.items():
-        if _same(came, np.asarray(mistake(*arguments))):
-            return Verdict(False, message)
+        for one in mistake if isinstance(mistake, list) else [mistake]:
+            if _same(came, np.asarray(_value(one, arguments))):
+                return Verdict(False, message)
+    with np.errstate(all="ignore"):
+        return Verdict(False, _difference(came, expected))
+
+
+def judge_parts(
+    answer: Any, parts: dict[str, tuple[Any, dict[str, Any]]], *arguments: Any
+) -> Verdict:
+    """Judge a function that returns several things, one after the other.
+
+    Parameters
+    ----------
+    answer : callable
+        The reader's.
+    parts : dict
+        For each thing, by its name and in order, ``(right, mistakes)`` as in `judge`.
+    *arguments
+        What the functions are called with. Each call gets a copy.
+    """
+    came = _call(answer, arguments)
+    if isinstance(came, Verdict):
+        return came
+    if not isinstance(came, tuple | list) or len(came) != len(parts):
+        return Verdict(False, f"It should return {', '.join(parts)}, in this order.")
+    for part, (name, (right, mistakes)) in zip(came, parts.items(), strict=True):
+        verdict = judge(part, right, mistakes, *arguments)
+        if not verdict.right:
+            return Verdict(verdict.right, f"{name}: {verdict.message}")
+    return RIGHT
+
+
+def _call(answer: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return what an answer gives, or a verdict if it gives nothing."""
+    try:
+        came = _value(answer, arguments)
+    except Exception as error:  # whatever the reader's code may raise
+        return Verdict(False, f"It stops with {type(error).__name__}: {error}")
+    return NOT_YET if came is ... or came is None else came
+
+
+def _value(maker: Any, arguments: tuple[Any, ...]) -> Any:
+    with np.errstate(all="ignore"):  # what overflows is said in words
+        return maker(*deepcopy(arguments)) if callable(maker) else maker
+
+
+def _difference(came: NDArray[Any], expected: NDArray[Any]) -> str:
+    """Say how an answer differs that makes none of the mistakes foreseen."""
     if came.shape != expected.shape:
-        return Verdict(False, f"The shape should be {expected.shape}, and yours is {came.shape}.")
+        if came.ndim == 2 and _same(came.T, expected):
+            return "It is transposed, and all else is right."
+        return f"The shape should be {expected.shape}, and yours is {came.shape}."
     if _same(-came, expected):
-        return Verdict(False, "The sign is wrong, and all else is right.")
-    return Verdict(
-        False,
-        f"Not right: for example, it should give {expected.flat[0]:.4g}, not {came.flat[0]:.4g}.",
+        return "The sign is wrong, and all else is right."
+    far = np.abs(came - expected)
+    factor = (came * expected).sum() / (expected**2).sum()
+    if factor and _same(came / factor, expected):
+        return f"It is {factor:.4g} times what it should be."
+    worst = np.where(np.isnan(far), np.inf, far).argmax()
+    return (
+        f"Not right: for example, it should give {expected.flat[worst]:.4g}, not "
+        f"{came.flat[worst]:.4g}."
     )
 
 
-def _same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-8, equal_nan=True)
 
 
 # 02 · A two-layer network
+
+
+def check_parameters(answer: Any) -> Verdict:
+    """Check the number of parameters of the network 784 → 30 → 10."""
+    return judge(
+        answer,
+        784 * 30 + 30 + 30 * 10 + 10,
+        {
+            "Those are the weights; each of the 40 neurons has a bias too.": 23_820,
+            "That is the first layer alone; the outputs have weights and biases too.": 23_550,
+            "That is the network above, with 10 hidden neurons; now take 30.": 7_960,
+            "The pixels are given, not learned: they have no biases.": 24_644,
+        },
+    )
 
 
 def check_sigmoid_slope(answer: Callable[[Any], Any]) -> Verdict:
@@ -98,9 +164,124 @@ def check_sigmoid_slope(answer: Callable[[Any], Any]) -> Verdict:
             "That is the slope at Z = A: the function is given the activations, not Z.": lambda A: (
                 sigmoid(A) * (1 - sigmoid(A))
             ),
+            "That is ReLU's slope; the sigmoid's lies between 0 and 1/4.": lambda A: A > 0,
+            "A factor A is missing.": lambda A: 1 - A,
         },
         A,
     )
+
+
+def check_softmax(answer: Callable[[Any], Any]) -> Verdict:
+    """Check a function that turns rows of scores into probabilities, however large they are."""
+
+    def ratio(Z: Any, largest: Any, axis: int | None = 1) -> Any:
+        exponentials = np.exp(Z - largest)
+        return exponentials / exponentials.sum(axis=axis, keepdims=True)
+
+    # The scores of the rows are of very different sizes; e¹⁰⁰⁰ is too large for a float.
+    Z = np.array([[2.0, 1.0, 0.0], [1000.0, 1001.0, 998.0], [-2000.0, -2001.0, -1999.5]])
+    return judge(
+        answer,
+        softmax,
+        {
+            "Large scores overflow: subtract the largest score of each row before np.exp.": lambda Z: (
+                ratio(Z, 0)
+            ),
+            "You subtract the largest of all the scores; each row needs its own, or all its "
+            "exponentials may be 0.": lambda Z: ratio(Z, Z.max()),
+            "You subtract the largest of each column; the scores of one digit are a row.": lambda Z: (
+                ratio(Z, Z.max(axis=0))
+            ),
+            "The columns sum to 1 instead of the rows: sum over axis=1.": lambda Z: ratio(
+                Z, Z.max(axis=1, keepdims=True), axis=0
+            ),
+            "All probabilities together sum to 1; each row should.": lambda Z: ratio(
+                Z, Z.max(axis=1, keepdims=True), axis=None
+            ),
+            "The rows do not sum to 1 yet: divide by the sum.": lambda Z: np.exp(
+                Z - Z.max(axis=1, keepdims=True)
+            ),
+        },
+        Z,
+    )
+
+
+def check_layer_backward(answer: Callable[..., Any]) -> Verdict:
+    """Check the way back through one layer: (A, w, dZ) to the mean dw and db, and the dZ before.
+
+    A are the activations that entered the layer, from ReLU.
+    """
+    rng = np.random.default_rng(0)
+    A = np.maximum(rng.normal(size=(4, 3)), 0)
+    w, dZ = rng.normal(size=(3, 2)), rng.normal(size=(4, 2))
+    N, dZ_before = len(dZ), dZ @ w.T
+    a_sum = "That is the sum over the digits: divide it by their number, len(dZ)."
+    return judge_parts(
+        answer,
+        {
+            "dw": (
+                A.T @ dZ / N,
+                {a_sum: A.T @ dZ, "That is transposed: dw has the shape of w.": dZ.T @ A / N},
+            ),
+            "db": (
+                dZ.mean(axis=0),
+                {
+                    a_sum: dZ.sum(axis=0),
+                    "That is one number for the whole layer; each neuron has its own bias: axis=0.": [
+                        dZ.sum(),
+                        dZ.sum() / N,
+                        dZ.mean(),
+                    ],
+                    "Take the mean over the digits, axis=0, not over the neurons.": [
+                        dZ.sum(axis=1),
+                        dZ.sum(axis=1) / N,
+                        dZ.mean(axis=1),
+                    ],
+                },
+            ),
+            "dZ_before": (
+                dZ_before * (A > 0),
+                {
+                    "Where A is 0, ReLU let nothing through and lets nothing back: A > 0, not "
+                    "A >= 0.": dZ_before * (A >= 0),
+                    "The slope of ReLU is 1 where A > 0, not A.": dZ_before * A,
+                    "That is divided by N already; only dw and db are means.": (
+                        dZ_before * (A > 0) / N
+                    ),
+                },
+            ),
+        },
+        A,
+        w,
+        dZ,
+    )
+
+
+def check_step(answer: Callable[..., Any]) -> Verdict:
+    """Check one step of gradient descent without a hidden layer: (w, b, X, Y, rate) to w and b."""
+    rng = np.random.default_rng(1)
+    X, Y = rng.random((6, 4)), np.array([0, 2, 1, 2, 2, 0])
+    w, b, rate = rng.normal(size=(4, 3)), rng.normal(size=3), 0.5
+    dZ = softmax(X @ w + b) - np.eye(3)[Y]
+    parts = {}
+    for name, before, gradient in (("w", w, X.T @ dZ), ("b", b, dZ.sum(axis=0))):
+        parts[name] = (
+            before - rate * gradient / len(Y),
+            {
+                "That is a step uphill: the gradient is to be subtracted.": (
+                    before + rate * gradient / len(Y)
+                ),
+                "The gradient is a sum over the digits: divide it by their number, len(Y).": (
+                    before - rate * gradient
+                ),
+                "That is the gradient; subtract rate times it from what you were given.": (
+                    gradient / len(Y)
+                ),
+                f"{name} has not changed. (The sum of dZ over digits and neurons is 0; a bias has "
+                "that of its own neuron, axis=0.)": before,
+            },
+        )
+    return judge_parts(answer, parts, w, b, X, Y, rate)
 
 
 # 03 · Number recognition

@@ -4,6 +4,7 @@ import re
 import runpy
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,61 @@ def test_the_checks_of_a_notebook_accept_its_solutions(path: Path) -> None:
         assert verdict.right, f"{check}: {verdict}"
 
 
-# For each check, two wrong answers and what it says of them.
+def exponentials(Z: Any, largest: Any = None) -> Any:
+    return np.exp(Z - (Z.max(axis=1, keepdims=True) if largest is None else largest))
+
+
+def scaled(E: Any) -> Any:
+    return E / E.sum(axis=1, keepdims=True)
+
+
+def layer_backward(
+    A: Any, w: Any, dZ: Any, *, N: float | None = None, db: Any = None, mask: Any = np.greater
+) -> Any:
+    N = N or len(dZ)
+    return A.T @ dZ / N, dZ.sum(axis=0) / N if db is None else db, dZ @ w.T * mask(A, 0)
+
+
+def step(w: Any, b: Any, X: Any, Y: Any, rate: float, *, axis: int | None = 0) -> Any:
+    scores = X @ w + b
+    dZ = scaled(exponentials(scores))
+    dZ[range(len(Y)), Y] -= 1
+    return w - rate * X.T @ dZ / len(Y), b - rate * dZ.sum(axis=axis) / len(Y)
+
+
+# For each check, wrong answers and what it says of them.
 WRONG: list[tuple[str, Callable[..., Any], str]] = [
+    # 02
+    ("check_parameters", lambda: 784 * 30 + 30 * 10, "bias"),
+    ("check_parameters", lambda: 784 * 10 + 10 + 10 * 10 + 10, "now take 30"),
+    ("check_parameters", lambda: 784 * 30 + 30, "first layer alone"),
+    ("check_parameters", lambda: 784 + 784 * 30 + 30 + 30 * 10 + 10, "no biases"),
     ("check_sigmoid_slope", lambda A: A * (A - 1), "sign"),
     ("check_sigmoid_slope", lambda A: np.exp(-A) / (1 + np.exp(-A)) ** 2, "activations, not Z"),
+    ("check_sigmoid_slope", lambda A: (A > 0).astype(float), "ReLU"),
+    ("check_sigmoid_slope", lambda A: 1 - A, "factor A"),
+    ("check_softmax", lambda Z: scaled(np.exp(Z)), "overflow"),
+    ("check_softmax", lambda Z: scaled(exponentials(Z, Z.max())), "each row needs its own"),
+    ("check_softmax", lambda Z: scaled(exponentials(Z, Z.max(axis=0))), "largest of each column"),
+    ("check_softmax", lambda Z: exponentials(Z) / exponentials(Z).sum(), "All probabilities"),
+    ("check_softmax", lambda Z: exponentials(Z) / exponentials(Z).sum(axis=0), "columns sum"),
+    ("check_softmax", exponentials, "divide by the sum"),
+    ("check_layer_backward", partial(layer_backward, N=1), "dw: That is the sum"),
+    ("check_layer_backward", lambda A, w, dZ: layer_backward(A, w, -dZ), "dw: The sign"),
+    ("check_layer_backward", lambda A, w, dZ: layer_backward(A, w, dZ, db=dZ.sum()), "axis=0"),
+    ("check_layer_backward", lambda A, w, dZ: layer_backward(A, w, dZ, db=dZ.mean()), "axis=0"),
+    ("check_layer_backward", lambda A, w, dZ: layer_backward(A, w, dZ, db=sum(dZ)), "db: That is"),
+    ("check_layer_backward", lambda A, w, dZ: layer_backward(A, w, dZ, db=dZ.mean(1)), "neurons"),
+    ("check_layer_backward", partial(layer_backward, mask=np.greater_equal), "not A >= 0"),
+    ("check_layer_backward", partial(layer_backward, mask=np.add), "not A."),
+    ("check_layer_backward", lambda A, _, dZ: (dZ.T @ A / 4, 0, 0), "transposed"),
+    ("check_layer_backward", lambda A, _, dZ: A.T @ dZ / 4, "return dw, db, dZ_before"),
+    ("check_step", lambda w, b, X, Y, rate: step(w, b, X, Y, -rate), "w: That is a step uphill"),
+    ("check_step", lambda w, b, X, Y, rate: step(w, b, X, Y, 6 * rate), "divide it by"),
+    ("check_step", partial(step, axis=None), "b has not changed. (The sum"),
+    ("check_step", lambda w, b, *_: (w, b), "w has not changed"),
+    ("check_step", lambda w, b, *_: (w - step(w, b, *_)[0]) / 0.5, "return w, b, in"),
+    ("check_step", lambda w, b, *_: ((w - step(w, b, *_)[0]) / 0.5, b), "That is the gradient"),
 ]
 
 
@@ -69,3 +121,35 @@ def test_an_answer_that_stops_is_wrong() -> None:
     verdict = exercises.check_sigmoid_slope(lambda _: 1 / 0)
     assert verdict.right is False
     assert "ZeroDivisionError" in verdict.message
+
+
+def test_what_fits_no_known_mistake_is_described_by_its_largest_difference() -> None:
+    said = {
+        (1.0, 2.0, 7.0): "it should give 3, not 7",
+        (1.0, np.nan, 7.0): "it should give 2, not nan",
+        (2.5, 5.0, 7.5): "2.5 times what it should be",
+        (-1.0, -2.0, -3.0): "sign",
+        (1.0, 2.0): "shape should be (3,), and yours is (2,)",
+        ("a", "b"): "should give numbers",
+    }
+    for answer, message in said.items():
+        verdict = exercises.judge(answer, lambda: [1.0, 2.0, 3.0], {})
+        assert verdict.right is False
+        assert message in verdict.message
+    assert exercises.judge([[1, 2], [3, 4]], lambda: [[1, 3], [2, 4]], {}).right is False
+    assert exercises.judge((1, 2, 3), lambda: [1, 2, 3], {}).right
+    assert "give 0, not inf" in exercises.judge(np.inf, 0, {}).message
+    assert "transposed" in exercises.judge([[1, 2]], [[1], [2]], {}).message
+
+
+def test_an_answer_may_change_its_arguments() -> None:
+    def in_place(A: Any) -> Any:
+        A *= 1 - A
+        return A
+
+    assert exercises.check_sigmoid_slope(in_place).right
+
+
+def test_a_verdict_is_shown_with_a_mark() -> None:
+    verdicts = exercises.RIGHT, exercises.NOT_YET, exercises.check_sigmoid_slope(lambda A: 1 - A)
+    assert [repr(verdict)[0] for verdict in verdicts] == ["✓", "…", "✗"]
