@@ -311,7 +311,7 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
         best = history.index[int(history["validation_loss"].argmin())]
         for axis in axes:
             axis.axvline(best, color="black", linewidth=1, linestyle=":", label=f"best: {best}")
-    losses.legend(frameon=False)
+    losses.legend(frameon=False, fontsize=12)
     return figure
 
 
@@ -365,15 +365,17 @@ def plot_loss_plane(
     axis.contour(x, y, loss, levels, colors="white", linewidths=0.4)
     axis.plot(*path.T, color="black", linewidth=3.5)
     axis.plot(*path.T, ".-", color="white", markersize=6, linewidth=1.5)
-    for i in (0, len(path) // 2, len(path) - 1):
+    middle = len(path) // 2
+    for i in (0, middle, len(path) - 1):
         axis.plot(*path[i], "o", color=_VERMILION, markeredgecolor="white", markersize=10)
         if epochs is not None:
+            # Where the path does not go: it bends toward the middle one, and comes back.
             style = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none"}
             text: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "bbox": style}
-            axis.annotate(
-                f"epoch {epochs[i]}", path[i], (0, -21 if path[i, 1] == 0 else 12), **text
-            )
-    axis.set(aspect="equal", xlabel="distance toward the last network", ylabel="distance across")
+            axis.annotate(f"epoch {epochs[i]}", path[i], (0, 12 if i == middle else -21), **text)
+    axis.set(
+        aspect="equal", xlabel="distance toward the last network", ylabel="distance at right angles"
+    )
     ticks = [level for level in levels if f"{level:.0e}"[0] in "125" and f"{level:.1e}"[2] == "0"]
     bar = figure.colorbar(drawn, label="loss", ticks=ticks, format="{x:g}", shrink=0.9)
     bar.minorticks_off()
