@@ -15,12 +15,14 @@ color alone whether an answer is right or wrong.
 """
 
 import math
+import reprlib
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,7 @@ from mnist_nn.checks import (
     check_fractions,
     check_labels,
     check_mapping,
+    check_network,
     check_number,
     check_numbers,
     check_table,
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
+    from mnist_nn.network import Network
+
 __all__ = [
     "film_decision",
     "film_weights",
@@ -58,6 +63,7 @@ __all__ = [
     "plot_history",
     "plot_loss_plane",
     "plot_maps",
+    "plot_network",
     "plot_prediction",
     "plot_reliability",
     "plot_robustness",
@@ -432,7 +438,94 @@ def plot_confusion(confusion: Array, *, class_names: Sequence[str] | None = None
     return figure
 
 
-def plot_weights(w: Array, *, columns: int = 16, shape: tuple[int, int] | None = None) -> "Figure":
+def plot_network(network: "Network") -> "Figure":
+    """Draw a network as circles and lines, with the names and shapes of its arrays in the code.
+
+    Of a layer with more than five neurons, the first three and the last are drawn. The sum of one
+    neuron is written out, for row ``i`` of the batch ``X``, and its weights are in color.
+
+    Parameters
+    ----------
+    network : Network
+        The network; only the number of its layers, their sizes and the activation are drawn.
+    """
+    from matplotlib.patches import Circle
+
+    check_network(network)
+    w, b, activation = network
+    sizes = [len(w[0]), *(len(biases) for biases in b)]
+    names = ["X", *(f"A[{layer}]" for layer in range(1, len(w))), "P"]
+    roles = ["input", *["hidden neuron"] * (len(w) - 1), "output"]
+    looks = [("white", "#555555"), *[("#D3E6F3", _BLUE)] * (len(w) - 1), ("#F8E3D3", _VERMILION)]
+    places = [_places(size) for size in sizes]
+    step, radius, last = 4.8, 0.33, len(w) - 1
+    centered: dict[str, Any] = {"ha": "center", "va": "center"}
+    code = centered | {"family": "monospace"}
+
+    # One unit of the axes is 0.76 inches, both ways; one layer needs the room of two, for its sum.
+    width, height = step * max(len(w), 2) + 2.4, 9.2
+    middle = step * len(w) / 2
+    figure, (axis,) = _figure(1, 1, (0.76 * width, 0.76 * height))
+    figure.set_layout_engine("none")
+    axis.axis("off")
+    axis.set(position=(0, 0, 1, 1), ylim=(7.2, 7.2 - height))
+    axis.set_xlim(middle - width / 2, middle + width / 2)
+    for layer, (before, after) in enumerate(pairwise(places)):
+        left, right = step * layer + radius, step * (layer + 1) - radius
+        for i, start in before.items():
+            for j, end in after.items():
+                summed = layer == j == 0  # by the neuron whose sum is written out
+                color, thickness = (_BLUE, 1.8) if summed else (_GRAY, 0.7)
+                axis.plot([left, right], [start, end], color=color, lw=thickness, zorder=1 + summed)
+                if summed:
+                    x, y = left + 0.36 * (right - left), start + 0.36 * (end - start)
+                    box = {"fc": "white", "ec": "none", "pad": 1}
+                    axis.text(x, y, f"w[0][{i}, 0]", size=9, color=_BLUE, bbox=box, **code)
+        equation = f"{names[layer]} @ w[{layer}] + b[{layer}]"
+        function = activation if layer < last else "softmax"
+        shapes = f"w[{layer}] {w[layer].shape}   b[{layer}] {b[layer].shape}"
+        x = step * (layer + 0.5)
+        axis.text(x, 4.5, shapes, size=10, color="#555555", **code)
+        axis.text(x, 5.05, f"{names[layer + 1]} = {function}({equation})", size=10, **code)
+    for layer, (name, role, (fill, color)) in enumerate(zip(names, roles, looks, strict=True)):
+        x, size = step * layer, sizes[layer]
+        axis.text(x, -1.65, name, size=14, weight="bold", color=color, **code)
+        axis.text(x, -1.15, f"{size} {role}{'s' * (size > 1)}", size=11, **centered)
+        for i, y in places[layer].items():
+            axis.add_patch(Circle((x, y), radius, fc=fill, ec=color, lw=1.5, zorder=3))
+            axis.text(x, y, str(i), size=9, color=color, zorder=4, **centered)
+        if size > len(places[layer]):
+            axis.text(x, 2.7, "⋮", size=18, color=color, **centered)
+    top = places[1][0]
+    axis.annotate(
+        "b[0][0]",
+        (step - 0.7 * radius, top - 0.75 * radius),
+        (step - 1.1, top - 0.62),
+        size=9,
+        color=_BLUE,
+        arrowprops={"arrowstyle": "-", "color": _BLUE, "lw": 1.8, "shrinkA": 1, "shrinkB": 0},
+        **code,
+    )
+    terms = [f"X[i, {i}]·w[0][{i}, 0]" for i in places[0]]
+    if len(terms) > 3:
+        terms[1:-1] = [terms[1], "…"]
+    total = f"Z[i, 0] = {' + '.join(terms)} + b[0][0]"
+    if last:
+        total += f"\n{names[1]}[i, 0] = {activation}(Z[i, 0])"
+    frame = {"boxstyle": "round,pad=0.6", "fc": "#F2F8FC", "ec": _BLUE}
+    look: dict[str, Any] = {"size": 10, "linespacing": 1.7, "color": _BLUE, "bbox": frame}
+    axis.text(middle, 5.8, "one neuron's sum, for row i of X:", size=10, color=_BLUE, **centered)
+    axis.text(middle, 6.5, total, **look, **code)
+    return figure
+
+
+def plot_weights(
+    w: Array,
+    *,
+    columns: int = 16,
+    shape: tuple[int, int] | None = None,
+    row_labels: Sequence[str] | None = None,
+) -> "Figure":
     """Draw what each neuron of the first layer looks for, one image per neuron.
 
     Parameters
@@ -444,17 +537,30 @@ def plot_weights(w: Array, *, columns: int = 16, shape: tuple[int, int] | None =
         Neurons per row of the grid.
     shape : (int, int), optional
         The height and width of an image. Default: a square.
+    row_labels : sequence of str, optional
+        What to write in front of each row of the grid.
     """
     check_numbers("w", w, ("pixels", "neurons"))
     shape = image_shape("w", len(w), shape)
     check_count("columns", columns)
     columns = min(columns, w.shape[1])
     rows = -(-w.shape[1] // columns)
+    if row_labels is not None and (
+        not is_list(row_labels)
+        or len(row_labels) != rows
+        or not all(isinstance(label, str) for label in row_labels)
+    ):
+        raise ValueError(
+            f"row_labels must be {rows} strings, one for each row of the grid, not "
+            f"{reprlib.repr(row_labels)}; {columns} columns make so many rows"
+        )
     figure, axes = _figure(rows, columns, (0.75 * columns + 1, 0.75 * rows))
     # A few weights at the border may be extreme; the color scale should suit the rest.
     limit = float(np.quantile(np.abs(w), 0.995))
     for axis in axes:
         axis.axis("off")
+    for axis, label in zip(axes[::columns], [] if row_labels is None else row_labels, strict=False):
+        axis.text(-0.15, 0.5, label, ha="right", va="center", transform=axis.transAxes)
     for axis, pixels in zip(axes, w.T, strict=False):
         drawn = axis.imshow(
             pixels.reshape(shape),
@@ -943,6 +1049,13 @@ def _decision(
 def _check_images(name: str, value: Array, shape: tuple[int | str, ...]) -> None:
     check_numbers(name, value, shape)
     check_fractions(name, value)
+
+
+def _places(size: int) -> dict[int, float]:
+    """Choose the neurons of a layer to draw, and how far down each is drawn."""
+    if size > 5:
+        return {0: 0.0, 1: 0.9, 2: 1.8, size - 1: 3.6}
+    return {i: 0.9 * (i + (5 - size) / 2) for i in range(size)}
 
 
 def _accuracy_ticks(lowest: float, highest: float) -> Array:

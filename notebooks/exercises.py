@@ -95,8 +95,10 @@ def judge_parts(
         return Verdict(False, f"It should return {', '.join(parts)}, in this order.")
     for part, (name, (right, mistakes)) in zip(came, parts.items(), strict=True):
         verdict = judge(part, right, mistakes, *arguments)
+        if verdict is NOT_YET:
+            return verdict
         if not verdict.right:
-            return Verdict(verdict.right, f"{name}: {verdict.message}")
+            return Verdict(False, f"{name}: {verdict.message}")
     return RIGHT
 
 

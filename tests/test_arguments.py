@@ -138,6 +138,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "plot_history": {"history": HISTORY},
     "plot_confusion": {"confusion": CONFUSION[:3, :3].copy(), "class_names": NAMES[:3]},
     "plot_weights": {"w": NETWORK.w[0][:, :2].copy(), "columns": 2, "shape": (3, 3)},
+    "plot_weights:with labels": {"w": NETWORK.w[0][:, :2].copy(), "row_labels": ["one"]},
     "plot_warp": {"pixels": X[0], "points": RNG.random((2, 9)), "warped": X[1], "shape": (3, 3)},
     "plot_comparison": {"results": RESULTS},
     "plot_activations": {"activations": [A[:1] for A in ACTIVATIONS], "class_names": NAMES}
@@ -147,6 +148,7 @@ CALLS: dict[str, dict[str, Any]] = {
     | {"path": X[:3, :2].copy(), "epochs": [0, 1, 3]},
     "plot_maps": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y},
     "plot_maps:with names": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y, "class_names": NAMES},
+    "plot_network": {"network": NETWORK},
     "plot_reliability": {"bins": calibration(P, Y).bins, "error": 0.1},
     "plot_robustness": {"accuracies": ROBUSTNESS},
     "plot_search": {"accuracies": SEARCH},
@@ -337,11 +339,15 @@ FITS: dict[str, set[str]] = {
     "plot_maps Y": {"a 10"},
     "plot_maps:with names maps[]": ANY_PIXELS | {"as int"},
     "plot_maps:with names class_names": {"None", "one item more", "reversed"},
+    "plot_network network[]": ANY_PIXELS | {"one row less"},
     "plot_prediction label": COUNT | {"0", "None"},
     "plot_prediction picture": {"None", "as int", "one row less"},
     "plot_prediction probabilities": {"as int"},
     "plot_robustness accuracies[]": {"no one", "no other", "DataFrame"},
     "plot_search accuracies": {"no 2", "no 6"},
+    "plot_weights:with labels row_labels": {"None", "reversed", "texts"},
+    "plot_weights:with labels row_labels[]": {"text"},
+    "plot_weights:with labels w": ANY_PIXELS | {"as int", "one column less"},
     "plot_weights w": ANY_PIXELS | {"as int", "one column less"},
 }
 

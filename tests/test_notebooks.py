@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,16 @@ def test_notebook_has_no_path_and_no_credential(path: Path, pattern: str) -> Non
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("image/png", None)
     assert not re.search(pattern, nbformat.writes(notebook))
+
+
+@parametrized
+def test_films_are_small(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = [b64decode(output.get("data", {}).get("image/png", "")) for output in outputs]
+    films = [picture for picture in pictures if b"acTL" in picture]  # "animation control"
+    assert all(len(film) < 300_000 for film in films)
+    assert films or not path.stem.startswith("02")
 
 
 ENDLESS = """

@@ -18,6 +18,8 @@ from PIL import Image, ImageColor, ImageDraw
 from mnist_nn import (
     film_decision,
     film_weights,
+    forward_prop,
+    init_params,
     plot_activations,
     plot_comparison,
     plot_confusion,
@@ -26,6 +28,7 @@ from mnist_nn import (
     plot_history,
     plot_loss_plane,
     plot_maps,
+    plot_network,
     plot_prediction,
     plot_reliability,
     plot_robustness,
@@ -33,6 +36,9 @@ from mnist_nn import (
     plot_search,
     plot_warp,
     plot_weights,
+    relu,
+    sigmoid,
+    softmax,
 )
 from mnist_nn.plots import _film
 
@@ -97,6 +103,7 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_reliability(BINS, 0.05),
     lambda: plot_robustness(CORRUPTED),
     lambda: plot_search(SEARCH),
+    lambda: plot_network(init_params([784, 10, 10], rng=0)),
 ]
 
 
@@ -401,11 +408,48 @@ def test_plot_weights_draws_each_neuron_on_one_scale_around_zero() -> None:
     assert "weight" in [axis.get_ylabel() for axis in figure.axes]
 
 
+def test_plot_weights_labels_each_row() -> None:
+    figure = plot_weights(WEIGHTS, columns=3, row_labels=["first", "second", "third"])
+    said = [[text.get_text() for text in axis.texts] for axis in drawn(figure)]
+    assert said == [["first"], [], [], ["second"], [], [], ["third"]]
+
+
 def test_plot_weights_shows_weights_for_ink_red_and_against_it_blue() -> None:
     image = drawn(plot_weights(WEIGHTS))[0].images[0]
     red, blue = image.cmap(1.0), image.cmap(0.0)
     assert red[0] > red[2]
     assert blue[2] > blue[0]
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+@pytest.mark.parametrize("layers", [[3, 2], [2, 7, 4, 3]])
+def test_plot_network_writes_what_forward_prop_computes(layers: list[int], activation: Any) -> None:
+    """What the drawing says is Python, and gives the numbers of the network when it is run."""
+    w, b, _ = network = init_params(layers, activation, rng=0)
+    b[0][:] = 0.5
+    X, *hidden, P = forward_prop(network, RNG.random((5, layers[0])).astype("f"))
+    names: Any = {"X": X, "w": w, "b": b, "i": 3, "A": dict(enumerate(hidden, 1))}
+    names |= {"relu": relu, "sigmoid": sigmoid, "softmax": softmax}
+    (axis,) = plot_network(network).axes
+    said = [text.get_text() for text in axis.texts]
+    equations = [line for text in said for line in text.split("\n") if " = " in line]
+    for line in equations:
+        name, formula = line.replace("·", "*").split(" = ")
+        names["Z"] = X @ w[0] + b[0]
+        np.testing.assert_allclose(eval(name, names | {"P": P}), eval(formula, names), rtol=1e-5)
+    assert len(equations) == len(w) + (1 if len(w) == 1 else 2)
+    for layer, weights in enumerate(w):
+        n_in, n_out = weights.shape
+        assert f"w[{layer}] ({n_in}, {n_out})   b[{layer}] ({n_out},)" in said
+    assert f"w[0][{layers[0] - 1}, 0]" in said
+
+
+def test_plot_network_cuts_large_layers_short() -> None:
+    (axis,) = plot_network(init_params([784, 5, 10], rng=0)).axes
+    said = [text.get_text() for text in axis.texts]
+    assert [text for text in said if text.isdigit()] == [*"012", "783", *"01234", *"0129"]
+    assert said.count("⋮") == 2
+    assert len(axis.lines) == 4 * 5 + 5 * 4
 
 
 def test_a_film_shows_each_figure_in_turn() -> None:
