@@ -551,6 +551,28 @@ def check_network(network: Any, pixels: int | None = None) -> None:
         )
 
 
+def check_networks(name: str, networks: Any, *, at_least: int) -> None:
+    """Raise unless it lists so many sound networks, or more, of the same layers and activation."""
+    if not isinstance(networks, Sequence) or len(networks) < at_least:
+        came = len(networks) if isinstance(networks, Sequence) else type(networks).__name__
+        raise TypeError(
+            f"{name} must be a list of at least {at_least} networks, not {came}; collect what "
+            "training hands to watch"
+        )
+    for i, network in enumerate(networks):
+        try:
+            check_network(network)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name}[{i}] is no sound network: {error}") from None
+    kinds = [(other.neuron_layers, other.activation) for other in networks]
+    for kind in kinds[1:]:
+        if kind != kinds[0]:
+            raise ValueError(
+                f"{name} must hold networks of the same layers and activation, not {kinds[0]} and "
+                f"{kind}; take them from one training"
+            )
+
+
 def check_gradients(network: Any, gradients: Any) -> None:
     """Raise unless it is a network, with a gradient for each parameter."""
     check_network(network)

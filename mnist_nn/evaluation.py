@@ -1,4 +1,4 @@
-"""Evaluate a network: its predictions, its accuracy, and which classes it confuses."""
+"""Evaluate a network: its predictions, its accuracy, what it confuses, and the loss around it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from mnist_nn.checks import (
     check_digits,
     check_fit,
     check_labels,
+    check_networks,
     check_numbers,
     check_probabilities,
     name_classes,
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Calibration",
     "Evaluation",
+    "LossPlane",
     "calibration",
     "confident_mistakes",
     "confusion_matrix",
     "get_accuracy",
+    "loss_plane",
     "make_predictions",
     "precision_and_recall",
     "predict",
@@ -84,6 +87,30 @@ class Evaluation:
 
     def __repr__(self) -> str:
         return f"Evaluation(accuracy={self.accuracy:.2%}, loss={self.loss:.4f})"
+
+
+class LossPlane(NamedTuple):
+    """The loss on a plane in the space of the parameters, and how a path of networks crosses it.
+
+    All lengths are Euclidean distances between the parameters of networks.
+
+    Attributes
+    ----------
+    x, y : (columns,) and (rows,) arrays
+        The coordinates of a grid; the first network of the path is at (0, 0).
+    loss : (rows, columns) array
+        The mean cross-entropy at each point of the grid, in nats.
+    path : (networks, 2) array
+        The point of the plane that is nearest to each network of the path.
+    distances : (networks,) array
+        How far each network is from that point.
+    """
+
+    x: Floats
+    y: Floats
+    loss: Floats
+    path: Floats
+    distances: Floats
 
 
 @requires(check_fit)
@@ -311,3 +338,76 @@ def principal_components(A: Floats, components: int = 2) -> Floats:
     largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
     projected: Floats = centered @ (directions * np.sign(largest)).T
     return projected
+
+
+def loss_plane(path: Sequence[Network], X: Floats, Y: Integers, *, points: int = 37) -> LossPlane:
+    """Compute the loss on the plane through the first, the middle and the last network of a path.
+
+    The x-axis points from the first network to the last; the y-axis is perpendicular to it, toward
+    the middle one. (Li et al. 2018, "Visualizing the loss landscape of neural nets", section 7,
+    project the path of training onto a plane; this plane goes through three networks, as in
+    Garipov et al. 2018, "Loss surfaces, mode connectivity, and fast ensembling of DNNs", figure 1.)
+
+    Parameters
+    ----------
+    path : sequence of networks
+        Three or more snapshots of one training, in order: what `train` handed to ``watch``.
+    X, Y : (N, n_in) array and (N,) integer array
+        The images and labels to compute the loss on, once for each point of the grid.
+    points : int
+        About how many points of the grid lie along its longer side. It extends beyond the path by a
+        quarter of the path's length.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the path has fewer than three networks, they differ in their layers, or its three lie on
+        a line; X and Y do not fit them; or ``points`` is not a whole number from 10 to 1,000.
+    """
+    check_networks("path", path, at_least=3)
+    check_digits(path[0], X, Y)
+    check_count("points", points, 10, 1000)
+    theta = np.array([_flatten(network) for network in path])
+    origin = theta[0]
+    to_middle, to_last = theta[len(path) // 2] - origin, theta[-1] - origin
+    u = to_last / (np.linalg.norm(to_last) or 1)
+    across = to_middle - (to_middle @ u) * u
+    height = np.linalg.norm(across)
+    if height <= 1e-6 * np.linalg.norm(to_middle) or not u.any():
+        raise ValueError(
+            "path must have a first, a middle and a last network that span a plane, not three on a "
+            "line; take snapshots from different epochs"
+        )
+    axes = np.array([u, across / height])
+    projected = (theta - origin) @ axes.T
+    distances = np.linalg.norm(theta - origin - projected @ axes, axis=1)
+
+    lowest, highest = projected.min(axis=0), projected.max(axis=0)
+    margin = (highest - lowest).max() / 4
+    step = 6 * margin / (points - 1)
+    x, y = (
+        # Multiples of the step, so that the first network is on the grid.
+        step * np.arange(round((low - margin) / step), round((high + margin) / step) + 1)
+        for low, high in zip(lowest, highest, strict=True)
+    )
+
+    def loss_at(x: float, y: float) -> float:
+        network = _unflatten(origin + np.array([x, y]) @ axes, path[0])
+        return cross_entropy.unchecked(predict_proba.unchecked(network, X), Y)
+
+    loss = np.array([[loss_at(column, row) for column in x] for row in y])
+    return LossPlane(x, y, loss, projected, distances)
+
+
+def _flatten(network: Network) -> Floats:
+    """Line up all the parameters of a network in one vector."""
+    return np.concatenate([p.ravel() for p in [*network.w, *network.b]], dtype=np.float64)
+
+
+def _unflatten(parameters: Floats, like: Network) -> Network:
+    """Make a network of a vector of parameters, with the layers of another: undo `_flatten`."""
+    arrays = [*like.w, *like.b]
+    parts = np.split(parameters, np.cumsum([p.size for p in arrays])[:-1])
+    shaped = [part.reshape(p.shape).astype(p.dtype) for part, p in zip(parts, arrays, strict=True)]
+    layers = len(like.w)
+    return Network(shaped[:layers], shaped[layers:], like.activation)

@@ -54,14 +54,17 @@ if TYPE_CHECKING:
     from mnist_nn.network import Network
 
 __all__ = [
+    "film_decision",
     "film_weights",
     "plot_activations",
     "plot_activity",
     "plot_comparison",
     "plot_confusion",
+    "plot_decision",
     "plot_digits",
     "plot_histories",
     "plot_history",
+    "plot_loss_plane",
     "plot_maps",
     "plot_network",
     "plot_prediction",
@@ -301,7 +304,7 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
     check_table("history", history)
     check_table("history", history, ["train_loss", "train_accuracy"])
     figure, axes = _figure(
-        1, 2, (11, 3.8), left=0.06, right=0.98, bottom=0.16, top=0.84, wspace=0.2
+        1, 2, (11, 3.9), left=0.06, right=0.98, bottom=0.16, top=0.82, wspace=0.2
     )
     figure.set_layout_engine("none")  # as in `plot_prediction`; redrawn during training
     for axis, measure in zip(axes, ("loss", "accuracy"), strict=True):
@@ -322,7 +325,74 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
         best = history.index[int(history["validation_loss"].argmin())]
         for axis in axes:
             axis.axvline(best, color="black", linewidth=1, linestyle=":", label=f"best: {best}")
-    losses.legend(frameon=False)
+    losses.legend(frameon=False, fontsize=12)
+    return figure
+
+
+def plot_loss_plane(
+    x: Array,
+    y: Array,
+    loss: Array,
+    path: Array,
+    *,
+    epochs: Sequence[int] | None = None,
+) -> "Figure":
+    """Draw the loss on a plane as a map with contour lines, and the path of training across it.
+
+    Parameters
+    ----------
+    x, y : (columns,) and (rows,) arrays
+    loss : (rows, columns) array
+    path : (networks, 2) array
+        What `loss_plane` returned. The three networks that span the plane, the first, the middle
+        and the last, are circled.
+    epochs : sequence of int, optional
+        The epoch of each network of the path, to be written beside the circled ones.
+    """
+    from matplotlib.colors import LogNorm
+
+    check_numbers("x", x, ("columns",))
+    check_numbers("y", y, ("rows",))
+    check_numbers("loss", loss, (len(y), len(x)), lowest=0)
+    check_numbers("path", path, ("networks", 2))
+    for name, coordinates in (("x", x), ("y", y)):
+        if len(coordinates) < 2 or np.diff(coordinates).min() <= 0:
+            raise ValueError(
+                f"{name} must hold two coordinates or more, each larger than the one before, not "
+                f"{coordinates}; pass what loss_plane returned"
+            )
+    if epochs is not None and (not is_list(epochs) or len(epochs) != len(path)):
+        came = len(epochs) if is_list(epochs) else type(epochs).__name__
+        raise ValueError(
+            f"epochs must be a list with one for each of {len(path)} networks, not {came}; list "
+            "them in the order of the path"
+        )
+    for epoch in [] if epochs is None else epochs:
+        check_count("each of epochs", epoch, 0)
+    figure, (axis,) = _figure(1, 1, (9, 1.3 + 7 * np.ptp(y) / np.ptp(x)))
+    # Contour lines at even factors, as the loss of training falls: 0.1, 0.15, 0.2, 0.3, 0.5, …
+    loss = np.maximum(loss, 1e-6)
+    steps = np.outer(10.0 ** np.arange(-6, 3), [1, 1.5, 2, 3, 5, 7]).ravel()
+    first, last = steps.searchsorted([loss.min(), loss.max()])
+    levels = steps[max(first - 1, 0) : max(last, 1) + 1]
+    drawn = axis.contourf(x, y, loss, levels, cmap="viridis", norm=LogNorm())
+    axis.contour(x, y, loss, levels, colors="white", linewidths=0.4)
+    axis.plot(*path.T, color="black", linewidth=3.5)
+    axis.plot(*path.T, ".-", color="white", markersize=6, linewidth=1.5)
+    middle = len(path) // 2
+    for i in (0, middle, len(path) - 1):
+        axis.plot(*path[i], "o", color=_VERMILION, markeredgecolor="white", markersize=10)
+        if epochs is not None:
+            # Where the path does not go: it bends toward the middle one, and comes back.
+            style = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none"}
+            text: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "bbox": style}
+            axis.annotate(f"epoch {epochs[i]}", path[i], (0, 12 if i == middle else -21), **text)
+    axis.set(
+        aspect="equal", xlabel="distance toward the last network", ylabel="distance at right angles"
+    )
+    ticks = [level for level in levels if f"{level:.0e}"[0] in "125" and f"{level:.1e}"[2] == "0"]
+    bar = figure.colorbar(drawn, label="loss", ticks=ticks, format="{x:g}", shrink=0.9)
+    bar.minorticks_off()
     return figure
 
 
@@ -892,6 +962,59 @@ def plot_maps(
     return figure
 
 
+def plot_decision(
+    maps: Mapping[int, Array],
+    predictions: Mapping[int, Array],
+    Y: Array,
+    *,
+    class_names: Sequence[str] | None = None,
+) -> "Figure":
+    """Plot how a network tells digits apart at some moments of its training.
+
+    Each digit is a dot in the color of the class that the network reads. A misread digit is a
+    numeral instead: the number of its true class.
+
+    Parameters
+    ----------
+    maps : mapping of int to (N, 2) arrays
+        The positions of the digits after so many epochs, such as the `principal_components` of all
+        the scores that the network gave them. There is one panel for each, all on one scale.
+    predictions : mapping of int to (N,) integer arrays
+        The classes that the network read after as many epochs.
+    Y : (N,) integer array
+        The true labels.
+    class_names : sequence of str, optional
+        The name of each class, from 0 on, to be written beside its number.
+    """
+    _check_decision(maps, predictions, Y)
+    return _decision(list(maps), maps, predictions, Y, class_names)
+
+
+def film_decision(
+    maps: Mapping[int, Array],
+    predictions: Mapping[int, Array],
+    Y: Array,
+    *,
+    class_names: Sequence[str] | None = None,
+) -> bytes:
+    """Film how a network learns to tell digits apart: the panels of `plot_decision`, in turn.
+
+    Parameters
+    ----------
+    maps, predictions : mappings of int to (N, 2) arrays, and to (N,) integer arrays
+    Y : (N,) integer array
+    class_names : sequence of str, optional
+        As in `plot_decision`; each entry of the mappings is a frame, in this order.
+
+    Returns
+    -------
+    bytes
+        An animated PNG, which ``IPython.display.Image`` shows.
+    """
+    _check_decision(maps, predictions, Y)
+    return _film(_decision([epoch], maps, predictions, Y, class_names) for epoch in maps)
+
+
 def plot_reliability(bins: "pd.DataFrame", error: float) -> "Figure":
     """Plot accuracy against confidence: a well-calibrated network stays on the diagonal.
 
@@ -943,6 +1066,64 @@ def plot_robustness(accuracies: "Mapping[str, pd.DataFrame]") -> "Figure":
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy")
     axes[0].legend(frameon=False)
+    return figure
+
+
+def _check_decision(maps: Mapping[int, Array], predictions: Mapping[int, Array], Y: Array) -> None:
+    check_mapping("maps", maps)
+    check_mapping("predictions", predictions)
+    check_labels(Y, None, None)
+    if list(maps) != list(predictions):
+        raise ValueError(
+            "predictions must be of the same epochs as maps, in the same order, not "
+            f"{list(predictions)} and {list(maps)}; make both from the same snapshots"
+        )
+    for epoch, points in maps.items():
+        check_count("each key of maps and of predictions", epoch, 0)
+        check_numbers(f"maps[{epoch}]", points, (len(Y), 2))
+        check_labels(predictions[epoch], len(Y), None, f"predictions[{epoch}]")
+
+
+def _decision(
+    epochs: Sequence[int],
+    maps: Mapping[int, Array],
+    predictions: Mapping[int, Array],
+    Y: Array,
+    class_names: Sequence[str] | None,
+) -> "Figure":
+    """Draw some of the maps, on the scale and with the legend of all of them."""
+    import matplotlib as mpl
+
+    classes = int(max(Y.max(), *(read.max() for read in predictions.values()))) + 1
+    _, names = _names(class_names)
+    if names:
+        check_labels(np.array([classes - 1]), None, len(names), "Y and predictions")
+    colors = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    points = np.concatenate(list(maps.values())).astype(np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.04 * (high - low) + 1e-9
+    columns = min(len(epochs), 3)
+    rows = -(-len(epochs) // columns)
+    figure, axes = _figure(rows, columns, (3.6 * columns + 1, 3.6 * rows))
+    for axis in axes:
+        axis.axis("off")
+    for axis, epoch in zip(axes, epochs, strict=False):
+        read, (x, y) = predictions[epoch], maps[epoch].T
+        for k in range(classes):
+            right, wrong = (read == k) & (read == Y), (read != k) & (k == Y)
+            axis.scatter(x[right], y[right], s=14, color=colors[k % 10], linewidths=0)
+            look: dict[str, Any] = {"s": 60 * len(str(k)), "marker": f"${k}$", "linewidths": 0.5}
+            shades = [colors[other % 10] for other in read[wrong]]
+            axis.scatter(x[wrong], y[wrong], color=shades, **look)
+        (left, bottom), (right, top) = low - margin, high + margin
+        axis.set(xlim=(left, right), ylim=(bottom, top))
+        axis.set_title(f"epoch {epoch}: {_percent(np.mean(read == Y))} right")
+    keys = [
+        axis.scatter([], [], 60 * len(str(k)), color=colors[k % 10], marker=f"${k}$")
+        for k in range(classes)
+    ]
+    labels = names[:classes] or [""] * classes
+    figure.legend(keys, labels, title="read as", loc="outside right center", frameon=False)
     return figure
 
 

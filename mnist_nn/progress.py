@@ -136,7 +136,14 @@ class Progress:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         file = io.BytesIO()
-        figure.suptitle(self._text(), fontsize="medium")
+        # Each panel has its own figures above it; one line of all would have to be tiny.
+        rest = dict(self._state)
+        for axis in figure.axes:
+            measure = axis.get_title()
+            own = [name for name in rest if name.endswith(measure)]
+            ends = [f"{name.removesuffix(measure)}{rest.pop(name)}" for name in own]
+            axis.set_title(f"{measure}: {', '.join(ends)}", y=1, fontsize=14)
+        figure.suptitle(_line(rest), fontsize=16, y=0.99)
         figure.set_dpi(72)
         FigureCanvasAgg(figure).print_png(file)  # savefig would draw it twice
         return {"image/png": file.getvalue(), "text/plain": self._text()}
@@ -153,6 +160,8 @@ class Progress:
         }
 
     def _text(self) -> str:
-        return ", ".join(
-            f"{name} {figure}" for name, figure in (self._state | self._trouble).items()
-        )
+        return _line(self._state | self._trouble)
+
+
+def _line(state: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {figure}" for name, figure in state.items())

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_nn import sigmoid, softmax
+from mnist_nn import backward_prop, forward_prop, init_params, sigmoid, softmax, update
 
 
 @dataclass(frozen=True)
@@ -287,6 +287,221 @@ def check_step(answer: Callable[..., Any]) -> Verdict:
 
 
 # 03 · Number recognition
+
+
+def check_width(answer: Any) -> Verdict:
+    """Check the largest n of 784 → n → 10 with no more parameters than 784 → 64 → 32 → 10."""
+    return judge(
+        answer,
+        66,
+        {
+            "With 64 or 96, as many neurons as there are in one hidden layer or in both, the number "
+            "of parameters is another: count them.": [64, 96],
+            "A wider layer would still fit.": [*range(66)],
+            "It has more parameters than that: each hidden neuron has 784 weights and a bias, and "
+            "a weight to each of the ten outputs, which have biases too.": [*range(67, 2000)],
+        },
+    )
+
+
+def check_cut(answer: Callable[..., Any]) -> Verdict:
+    """Check a function of an order and a size that cuts the order into batches of this size."""
+
+    def table(cut: Callable[..., Any]) -> Callable[..., Any]:
+        def padded(order: Any, batch_size: int) -> Any:
+            batches = cut(order, batch_size)
+            if batches is ... or batches is None:
+                return batches
+            longest = max(map(len, batches), default=0)
+            return [[*batch, *[np.nan] * (longest - len(batch))] for batch in batches]
+
+        return padded
+
+    def every(order: Any, batch_size: int) -> Any:
+        return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+    order = np.array([7, 2, 9, 0, 4, 6, 1, 8, 3, 5])
+    verdict = judge(
+        table(answer),
+        table(every),
+        {
+            "The last, smaller batch is missing: of 10 digits in batches of 4, the last two are "
+            "never learned from.": table(lambda order, size: every(order[:8], size)),
+            "The batches should be of the size asked for, as far as they go; yours are even.": [
+                table(lambda order, _: np.array_split(order, 3))
+            ],
+            "That is as many batches as a batch should have digits.": table(np.array_split),
+            "Those are places in the order: take the digits that stand there.": table(
+                lambda order, size: every(np.arange(len(order)), size)
+            ),
+            "The last batch should be the two digits that are left, not four that overlap.": table(
+                lambda order, size: [*every(order[:8], size), order[-size:]]
+            ),
+        },
+        order,
+        4,
+    )
+    if not verdict.right:
+        return verdict
+    return judge(
+        table(answer),
+        table(every),
+        {
+            "Where the batches come out even, as 8 digits in batches of 4, there is an empty one "
+            "at the end, whose mean is 0 / 0.": table(lambda order, size: [*every(order, size), []])
+        },
+        order[:8],
+        4,
+    )
+
+
+def check_accuracy(answer: Callable[..., Any]) -> Verdict:
+    """Check a function of probabilities and labels that gives the fraction read correctly."""
+    P = np.array(
+        [[0.6, 0.2, 0.1, 0.1], [0.1, 0.5, 0.3, 0.1], [0.7, 0.1, 0.1, 0.1], [0, 0, 0.1, 0.9]]
+    )
+    return judge(
+        answer,
+        lambda P, Y: np.mean(P.argmax(axis=1) == Y),
+        {
+            "Those are the mistakes: count where the two are equal.": lambda P, Y: np.mean(
+                P.argmax(axis=1) != Y
+            ),
+            "That is the number of digits; divide by how many there are.": lambda P, Y: sum(
+                P.argmax(axis=1) == Y
+            ),
+            "That is a percentage: give the fraction, from 0 to 1.": lambda P, Y: (
+                100 * np.mean(P.argmax(axis=1) == Y)
+            ),
+            "For each class, you take the digit that it suits best; for each digit, take the most "
+            "probable class: axis=1.": lambda P, Y: np.mean(P.argmax(axis=0) == Y),
+            "That is the mean probability of the true labels; the accuracy only asks which one is "
+            "the largest.": lambda P, Y: P[range(len(Y)), Y].mean(),
+            "That is the mean confidence: compare with the labels.": (
+                lambda P, _: P.max(axis=1).mean()
+            ),
+            "There is one truth value for each digit: take their mean.": lambda P, Y: (
+                P.argmax(axis=1) == Y
+            ),
+            "Those are the predictions: compare them with the labels.": (
+                lambda P, _: P.argmax(axis=1)
+            ),
+        },
+        P,
+        np.array([0, 1, 2, 3]),
+    )
+
+
+def check_early_stopping(answer: Callable[..., Any]) -> Verdict:
+    """Check a function of losses and a patience that gives the best and the last epoch."""
+    losses = [0.9, 0.5, 0.6, 0.55, 0.4, 0.45, 0.43, 0.41, 0.42, 0.3, 0.2]
+    verdict = judge_parts(
+        answer,
+        {
+            "best": (
+                5,
+                {
+                    "Epochs are counted from 1, and indices from 0.": 4,
+                    "That is the lowest loss of all, but training never gets there: by epoch 8 "
+                    "there has been no new minimum for 3 epochs.": 11,
+                    "It gave up at the first rise: be patient for 3 epochs.": [1, 2],
+                    "That is where training ends. The best epoch comes first, then the last.": 8,
+                },
+            ),
+            "last": (
+                8,
+                {
+                    "Epochs are counted from 1, or one epoch too few was waited.": 7,
+                    "One epoch too many: after 5, the third without a new minimum is 8.": 9,
+                    "That is where the minimum is; the last epoch is 3 later.": 5,
+                    "It goes on to the end. Count the epochs since the minimum: a fall that "
+                    "reaches no new minimum does not set the count back.": [10, 11],
+                },
+            ),
+        },
+        losses,
+        3,
+    )
+    if not verdict.right:
+        return verdict
+    falling: dict[str, Any] = {"Of 0.5, 0.4, 0.3 the third is the lowest.": 2}
+    beyond: dict[str, Any] = {"There are only 3 losses: they may end before the patience does.": 5}
+    verdict = judge_parts(answer, {"best": (3, falling), "last": (3, beyond)}, [0.5, 0.4, 0.3], 2)
+    if not verdict.right:
+        return verdict
+    equal: dict[str, Any] = {"An equal loss is no new minimum: it should be < and not <=.": [4, 5]}
+    return judge_parts(answer, {"best": (1, equal), "last": (3, equal)}, [0.5] * 5, 2)
+
+
+def check_one_epoch(answer: Callable[..., Any]) -> Verdict:
+    """Check a function that trains for one epoch of mini-batches, in a given order."""
+
+    def parameters(train: Callable[..., Any]) -> Callable[..., Any]:
+        def vector(*arguments: Any) -> Any:
+            network = train(*arguments)
+            if not hasattr(network, "w"):
+                return network
+            return np.concatenate([p.ravel() for p in [*network.w, *network.b]])
+
+        return vector
+
+    def one_epoch(
+        network: Any,
+        X: Any,
+        Y: Any,
+        order: Any,
+        size: int,
+        rate: float,
+        *,
+        from_start: bool = False,
+    ) -> Any:
+        start = network
+        for i in range(0, len(order), size):
+            batch = order[i : i + size]
+            at = start if from_start else network
+            gradients = backward_prop(at, forward_prop(at, X[batch]), Y[batch])
+            network = update(network, gradients, rate)
+        return network
+
+    def changed(change: Callable[..., Any]) -> Callable[..., Any]:
+        return parameters(lambda *arguments: one_epoch(*change(*arguments)))
+
+    rng = np.random.default_rng(0)
+    X, Y, order = rng.random((10, 4)).astype(np.float32), np.arange(10) % 3, rng.permutation(10)
+    return judge(
+        parameters(answer),
+        parameters(one_epoch),
+        {
+            "The network has not changed: update returns a new one, network = update(…).": (
+                parameters(lambda network, *_: network)
+            ),
+            "The images are shuffled, and the labels are not: take Y[batch] too.": changed(
+                lambda n, X, Y, order, *more: (n, X, Y[np.argsort(order)], order, *more)
+            ),
+            "All gradients are those of the network at the start: after each step, the next one "
+            "starts from the new network.": parameters(
+                lambda *arguments: one_epoch(*arguments, from_start=True)
+            ),
+            "The last, smaller batch is missing.": changed(
+                lambda n, X, Y, order, *more: (n, X, Y, order[:8], *more)
+            ),
+            "Only one step was made: a return inside the loop ends it.": changed(
+                lambda n, X, Y, order, *more: (n, X, Y, order[:4], *more)
+            ),
+            "That is one step along the gradient over all images; make one for each batch.": (
+                changed(lambda n, X, Y, order, _, rate: (n, X, Y, order, 10, rate))
+            ),
+            "The digits come as they are stored: follow the order.": changed(
+                lambda n, X, Y, _, *more: (n, X, Y, np.arange(10), *more)
+            ),
+        },
+        init_params([4, 3, 3], "sigmoid", rng=0),
+        X,
+        Y,
+        order,
+        4,
+        0.5,
+    )
 
 
 # 04 · Evaluation

@@ -69,6 +69,7 @@ RESULTS = pd.DataFrame(
     }
 )
 NAMES = list("abcdefghij")
+PATH = [init_params([9, 2, 10], rng=seed) for seed in range(3)]
 DATA = MNIST(DIGITS, Y[:3], DIGITS, Y[:3])
 ROBUSTNESS = {"noise": pd.DataFrame({"one": [1, 0.5], "other": [0.9, 0.8]})}
 SEARCH = pd.DataFrame({2: [0.9, 0.8], 6: [0.95, 0.85]})
@@ -111,6 +112,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "confident_mistakes": {"probabilities": P, "Y": Y},
     "calibration": {"probabilities": P, "Y": Y, "bins": 5},
     "principal_components": {"A": X, "components": 2},
+    "loss_plane": {"path": PATH, "X": X[:2], "Y": Y[:2], "points": 10},
     "digest": {"array": X},
     "digest:labels": {"array": Y},
     "one_hot": {"Y": Y, "classes": 10},
@@ -126,6 +128,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "model_card": {"path": NUMBER_RECOGNITION},
     "load_mnist": {"data_dir": DATA_DIR, "verify": True},
     "film_weights": {"snapshots": {0: X[:2].T, 3: X[2:4].T}, "columns": 2, "shape": (3, 3)},
+    "plot_decision": {"maps": {0: X[:2, :2].copy()}, "predictions": {0: Y[:2]}, "Y": Y[1:3].copy()}
+    | {"class_names": NAMES[:3]},
     "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8}
     | {"shape": (9, 1)},
     "plot_digits:with names": {"X": X[:2], "labels": Y[:2], "class_names": NAMES},
@@ -142,6 +146,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "plot_activations": {"activations": [A[:1] for A in ACTIVATIONS], "class_names": NAMES}
     | {"shape": (3, 3)},
     "plot_saliency": {"X": X[:2], "gradients": X[:2] - 0.5, "shape": (3, 3)},
+    "plot_loss_plane": {"x": np.arange(3.0), "y": np.arange(2.0), "loss": X[:2, :3].copy()}
+    | {"path": X[:3, :2].copy(), "epochs": [0, 1, 3]},
     "plot_maps": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y},
     "plot_maps:with names": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y, "class_names": NAMES},
     "plot_network": {"network": NETWORK},
@@ -151,7 +157,7 @@ CALLS: dict[str, dict[str, Any]] = {
 }
 
 # Public, and not called here: values that others return, and exceptions.
-RECORDS = {"Calibration", "Evaluation", "Gradients", "MNIST", "Network", "Prediction"}
+RECORDS = {"Calibration", "Evaluation", "Gradients", "LossPlane", "MNIST", "Network", "Prediction"}
 RECORDS |= {"CheckpointError", "DataError", "DownloadError", "ImageError", "ModelError"}
 RECORDS |= {"Reproduction"}
 RECORDS |= {"TrainingDiverged", "TrainingInterrupted"}
@@ -159,6 +165,8 @@ RECORDS |= {"TrainingDiverged", "TrainingInterrupted"}
 EQUATIONS = {"relu", "sigmoid", "softmax"}
 # It checks what it is given in fit, as scikit-learn asks, and has tests of its own.
 ESTIMATORS = {"MNISTClassifier"}
+# It checks what plot_decision does, with the same function.
+TWINS = {"film_decision"}
 # Those whose arguments name or hold files or drawings, which have tests of their own.
 FILES = {"DigitCanvas", "NetworkExplorer", "download_mnist", "prepare_digit", "prepare_strokes"}
 FILES |= {"reproduce"}
@@ -314,6 +322,8 @@ FITS: dict[str, set[str]] = {
     "plot_activations activations": {"one item more"},
     "plot_activations activations[]": ANY_PIXELS | {"as int", "one column less"},
     "plot_comparison results": {"idea = inf", "idea = text"},
+    "plot_decision maps[]": ANY_PIXELS | {"as int", "transposed"},
+    "plot_decision class_names": {"None", "one item more", "reversed"},
     "plot_digits labels": ANY_PIXELS
     | {"a list", "as float", "as complex", "as bool", "as object", "as str"},
     "plot_digits probabilities": {"None", "as int", "one column less"},
@@ -325,6 +335,14 @@ FITS: dict[str, set[str]] = {
     | {"train_loss = nan", "train_accuracy = nan"}
     | {f"seconds = {other}" for other in ("nan", "inf", "text", "None")},
     "plot_history history": {"no seconds"},
+    "loss_plane path": {"reversed"},
+    "loss_plane path[]": ANY_PIXELS | {"as float"},
+    "plot_loss_plane x": {"a -1", "as int"},
+    "plot_loss_plane y": {"a -1", "as int"},
+    "plot_loss_plane loss": {"a 10", "as int"},
+    "plot_loss_plane path": ANY_PIXELS | {"as int"},
+    "plot_loss_plane epochs": {"None", "reversed"},
+    "plot_loss_plane epochs[]": DIGIT | {"10⁹", "10⁴⁰⁰"},
     "plot_maps maps[]": ANY_PIXELS | {"as int"},
     "plot_maps Y": {"a 10"},
     "plot_maps:with names maps[]": ANY_PIXELS | {"as int"},
@@ -500,7 +518,7 @@ def test_every_public_function_is_called() -> None:
     for module in pkgutil.iter_modules([str(PACKAGE)]):
         names = getattr(importlib.import_module(f"mnist_nn.{module.name}"), "__all__", [])
         public |= {name for name in names if callable(getattr(mnist_nn, name))}
-    assert public == called | RECORDS | EQUATIONS | ESTIMATORS | FILES
+    assert public == called | RECORDS | EQUATIONS | ESTIMATORS | TWINS | FILES
 
 
 def fits(call: str, argument: str, name: str) -> bool:

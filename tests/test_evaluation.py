@@ -10,8 +10,10 @@ from mnist_nn import (
     calibration,
     confident_mistakes,
     confusion_matrix,
+    cross_entropy,
     get_accuracy,
     init_params,
+    loss_plane,
     make_predictions,
     precision_and_recall,
     predict,
@@ -259,3 +261,73 @@ def test_principal_components_are_the_eigenvectors_of_the_covariance() -> None:
     np.testing.assert_allclose(points, principal_components(A[:, ::-1], 3))  # the signs are settled
     with pytest.raises(ValueError, match=r"at least 7 rows and columns, not .* \(50, 6\)"):
         principal_components(A, 7)
+
+
+def line_of(*parameters: float) -> Network:
+    """Make a network of one pixel and two classes of four parameters: two weights, two biases."""
+    return Network([np.array([parameters[:2]], float)], [np.array(parameters[2:], float)], "relu")
+
+
+def test_loss_plane_against_a_loss_and_projections_worked_by_hand() -> None:
+    first, last, middle = line_of(0, 0, 0, 0), line_of(10, 0, 0, 0), line_of(3, 4, 0, 0)
+    path = [first, line_of(1, 2, 2, 1), middle, line_of(8, -1, 0, 3), last]
+    plane = loss_plane(path, np.ones((1, 1)), np.zeros(1, int), points=25)
+    # The plane is that of the two weights: the biases stay 0, and stand off it.
+    np.testing.assert_allclose(plane.path, [[0, 0], [1, 2], [3, 4], [8, -1], [10, 0]], atol=1e-12)
+    np.testing.assert_allclose(plane.distances, [0, np.sqrt(5), 0, 3, 0], atol=1e-12)
+    # A quarter of 10 beyond the path, in steps of 15 / 24; the path goes down to -1 and up to 4.
+    np.testing.assert_allclose(plane.x, np.linspace(-2.5, 12.5, 25))
+    np.testing.assert_allclose(plane.y, 0.625 * np.arange(-6, 11))
+    # With the pixel 1, the scores are the weights: the loss is -log of exp(x) / (exp(x) + exp(y)).
+    expected = np.log1p(np.exp(plane.y[:, None] - plane.x))
+    np.testing.assert_allclose(plane.loss, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_loss_plane_has_the_losses_of_its_three_networks_at_their_corners(activation: Any) -> None:
+    first, end, bend = (init_params([4, 5, 6, 3], activation, rng=seed) for seed in range(3))
+
+    def combined(share: float, other: float) -> Network:
+        """Go a share of the way from the first to the end, and some way toward another network."""
+        arrays = [
+            [a + share * (b - a) + other * c for a, b, c in zip(*layers, strict=True)]
+            for layers in ((first.w, end.w, bend.w), (first.b, end.b, bend.b))
+        ]
+        return Network(arrays[0], arrays[1], activation)
+
+    rng = np.random.default_rng(0)
+    for b in (*first.b, *end.b, *bend.b):
+        b[:] = rng.normal(size=len(b))
+    path = [first, combined(0.5, 0.2), end]
+    plane = loss_plane(path, X, Y)
+    corners = plane.path
+    for network, corner in zip(path, corners, strict=True):
+        loss = cross_entropy(predict_proba(network, X), Y)
+        # The two ends are on the grid, and the middle one is between four of its points.
+        column, row = (
+            np.searchsorted(plane.x, corner[0] - 1e-9),
+            np.searchsorted(plane.y, corner[1] - 1e-9),
+        )
+        near = plane.loss[row - 1 : row + 1, column - 1 : column + 1]
+        if network is path[1]:
+            assert near.min() < loss < near.max()
+        else:
+            assert near[1, 1] == pytest.approx(loss, rel=1e-5)
+    # Any other point is a mixture of the three, and so are its coordinates.
+    for row, column in ((0, 0), (3, 20), (-1, -1)):
+        at = plane.x[column], plane.y[row]
+        share, bent = np.linalg.solve(np.array([corners[2], corners[1] - corners[2] / 2]).T, at)
+        loss = cross_entropy(predict_proba(combined(share, 0.2 * bent), X), Y)
+        assert plane.loss[row, column] == pytest.approx(loss, rel=1e-4)
+
+
+def test_loss_plane_needs_three_networks_of_one_kind_and_not_on_one_line() -> None:
+    one, other = init_params([4, 5, 3], rng=0), init_params([4, 5, 3], rng=1)
+    with pytest.raises(TypeError, match=r"path must be a list of at least 3 networks, not 2; col"):
+        loss_plane([one, other], X, Y)
+    with pytest.raises(ValueError, match=r"path must have .* span a plane, not three on a line"):
+        loss_plane([one, other, other], X, Y)
+    with pytest.raises(
+        ValueError, match=r"same layers .* not \(\[4, 5, 3\], 'relu'\) and \(\[4, 3\]"
+    ):
+        loss_plane([one, init_params([4, 3], rng=0), other], X, Y)

@@ -13,6 +13,8 @@ import nbformat
 import numpy as np
 import pytest
 
+from mnist_nn import backward_prop, forward_prop, update
+
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 sys.path.insert(0, str(NOTEBOOKS))
 
@@ -105,6 +107,47 @@ def bilinear(image: Any, row: float, column: float, *, swapped: bool = False) ->
     return float(np.array([1 - down, down]) @ corners @ np.array([1 - right, right]))
 
 
+def stopping(better: Any = np.less, *, wait: int = 0, first: int = 1) -> Any:
+    """Stop early, and wait a little longer or count from another epoch than one should."""
+
+    def answer(losses: list[float], patience: int) -> tuple[int, int]:
+        best, lowest = first, np.inf
+        for epoch, loss in enumerate(losses, first):
+            if better(loss, lowest):
+                best, lowest = epoch, loss
+            if epoch - best == patience + wait:
+                break
+        return best, epoch
+
+    return answer
+
+
+def epoch_of_training(
+    network: Any, X: Any, Y: Any, order: Any, size: int, rate: float, *, first: int | None = None
+) -> Any:
+    order = order[:first]
+    for batch in np.split(order, range(size, len(order), size)):
+        gradients = backward_prop(network, forward_prop(network, X[batch]), Y[batch])
+        network = update(network, gradients, rate)
+    return network
+
+
+def misread_order(network: Any, X: Any, Y: Any, order: Any, size: int, rate: float) -> Any:
+    return epoch_of_training(network, X[order], Y, np.arange(len(Y)), size, rate)
+
+
+def from_the_start(network: Any, X: Any, Y: Any, order: Any, size: int, rate: float) -> Any:
+    new = network
+    for batch in np.split(order, range(size, len(order), size)):
+        gradients = backward_prop(network, forward_prop(network, X[batch]), Y[batch])
+        new = update(new, gradients, rate)
+    return new
+
+
+def whole(order: Any, size: int) -> list[Any]:
+    return [order[i * size : (i + 1) * size] for i in range(len(order) // size)]
+
+
 # For each check, wrong answers and what it says of them.
 WRONG: list[tuple[str, Callable[..., Any], str]] = [
     # 02
@@ -138,6 +181,46 @@ WRONG: list[tuple[str, Callable[..., Any], str]] = [
     ("check_step", lambda w, b, *_: (w, b), "w has not changed"),
     ("check_step", lambda w, b, *_: (w - step(w, b, *_)[0]) / 0.5, "return w, b, in"),
     ("check_step", lambda w, b, *_: ((w - step(w, b, *_)[0]) / 0.5, b), "That is the gradient"),
+    # 03
+    ("check_width", lambda: (784 * 64 + 64 * 32 + 32 * 10 + 106) // 785, "weight to each"),
+    ("check_width", lambda: 60, "still fit"),
+    ("check_width", lambda: 64 + 32, "count them"),
+    ("check_cut", whole, "last, smaller batch is missing"),
+    ("check_cut", lambda order, size: np.array_split(order, size), "as many batches"),
+    ("check_cut", lambda order, size: np.array_split(order, -(-len(order) // size)), "are even"),
+    ("check_cut", lambda order, size: [*whole(order, size), order[len(order) & -4 :]], "empty one"),
+    ("check_cut", lambda order, size: [*whole(order, size), order[-size:]], "overlap"),
+    ("check_cut", lambda *_: [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]], "places in the order"),
+    ("check_accuracy", lambda P, Y: (P.argmax(axis=0) == Y).mean(), "axis=1"),
+    ("check_accuracy", lambda P, Y: (P.argmax(axis=1) != Y).mean(), "mistakes"),
+    ("check_accuracy", lambda P, Y: (P.argmax(axis=1) == Y).sum(), "divide by"),
+    ("check_accuracy", lambda P, Y: 100 * (P.argmax(axis=1) == Y).mean(), "percentage"),
+    ("check_accuracy", lambda P, Y: P[np.arange(4), Y].mean(), "probability of the true"),
+    ("check_accuracy", lambda P, _: P.max(axis=1).mean(), "confidence"),
+    ("check_accuracy", lambda P, Y: P.argmax(axis=1) == Y, "their mean"),
+    ("check_accuracy", lambda P, _: P.argmax(axis=1), "the predictions"),
+    ("check_early_stopping", lambda losses, _: (np.argmin(losses) + 1, 11), "lowest loss of all"),
+    ("check_early_stopping", stopping(wait=1), "last: One epoch too many"),
+    ("check_early_stopping", stopping(first=0), "counted from 1"),
+    ("check_early_stopping", stopping(np.less_equal), "no new minimum: it should be <"),
+    ("check_early_stopping", lambda *_: stopping()(*_)[0], "return best, last, in"),
+    ("check_early_stopping", lambda *_: stopping()(*_)[::-1], "best epoch comes first"),
+    ("check_early_stopping", lambda *_: (5, 5), "3 later"),
+    ("check_early_stopping", lambda losses, _: (5, len(losses)), "goes on to the end"),
+    ("check_early_stopping", lambda *_: (2, 3), "first rise"),
+    ("check_early_stopping", lambda *_: ((n := stopping()(*_)[0]), n + _[1]), "only 3 losses"),
+    ("check_one_epoch", misread_order, "take Y[batch] too"),
+    ("check_one_epoch", from_the_start, "starts from the new network"),
+    ("check_one_epoch", lambda network, *_: network, "has not changed"),
+    ("check_one_epoch", partial(epoch_of_training, first=8), "last, smaller batch"),
+    ("check_one_epoch", partial(epoch_of_training, first=4), "Only one step was made"),
+    ("check_one_epoch", lambda n, X, Y, o, _, r: epoch_of_training(n, X, Y, o, 10, r), "one step"),
+    (
+        "check_one_epoch",
+        lambda n, X, Y, o, *_: epoch_of_training(n, X, Y, np.sort(o), *_),
+        "follow",
+    ),
+    ("check_one_epoch", lambda *_: "trained", "should give numbers"),
     # 04
     ("check_recall", lambda C: C.diagonal() / C.sum(axis=0), "still the precision"),
     ("check_recall", lambda C: C.trace() / C.sum(), "one number"),

@@ -6,6 +6,7 @@ also be told by summing pixels, without a network.
 
 import gzip
 import importlib
+import io
 import pkgutil
 import types
 from collections.abc import Callable
@@ -46,6 +47,8 @@ from mnist_nn import (
     cross_entropy,
     deform,
     digest,
+    film_decision,
+    film_weights,
     forward_prop,
     get_accuracy,
     gradient_descent,
@@ -53,6 +56,7 @@ from mnist_nn import (
     input_gradient,
     load_mnist,
     load_model,
+    loss_plane,
     make_predictions,
     model_card,
     one_hot,
@@ -60,9 +64,11 @@ from mnist_nn import (
     plot_activity,
     plot_comparison,
     plot_confusion,
+    plot_decision,
     plot_digits,
     plot_histories,
     plot_history,
+    plot_loss_plane,
     plot_maps,
     plot_network,
     plot_prediction,
@@ -98,7 +104,7 @@ NAMES = ["ink across the top", "ink across the bottom, $5 to $9", "a column"]
 # Of MNIST alone.
 NOT_FOR_OTHERS = {"download_mnist"}
 # Public classes that others return or raise.
-RETURNED = {"Calibration", "Evaluation", "Gradients", "Reproduction"}
+RETURNED = {"Calibration", "Evaluation", "Gradients", "LossPlane", "Reproduction"}
 RAISED = {"CheckpointError", "DownloadError", "ImageError"}
 RAISED |= {"TrainingDiverged", "TrainingInterrupted"}
 
@@ -349,6 +355,9 @@ def test_it_is_evaluated(own: Own) -> None:
     assert bins["count"].sum() == 150
     assert 0 < error < 1
     assert principal_components(own.data.test_X).shape == (150, 2)
+    path = [init_params([108, 12, 3], rng=0), init_params([108, 12, 3], rng=1), own.network]
+    x, y, loss, points, _ = loss_plane(path, own.data.test_X, own.data.test_Y, points=10)
+    assert drawn(plot_loss_plane(x, y, loss, points)).axes[1].get_ylabel() == "loss"
 
 
 def test_a_label_too_many_says_what_to_do() -> None:
@@ -498,6 +507,9 @@ def test_figures_of_any_number_of_classes(classes: int, name: str | None, writte
     maps = drawn(plot_maps({"pixels": principal_components(X)}, Y, class_names=names))
     there = [text.get_text() for text in maps.axes[0].texts]
     assert there == [f"{y} {names[y]}" if names else str(y) for y in np.unique(Y)]
+    told_apart = {0: principal_components(X)}, {0: P.argmax(axis=1)}, Y
+    (legend,) = drawn(plot_decision(*told_apart, class_names=names)).legends
+    assert [text.get_text() for text in legend.get_texts()] == (names or [""] * classes)
     drawn(plot_digits(X[:9], Y[:9], P[:9], **kind))
 
 
@@ -532,6 +544,15 @@ def test_the_other_figures_show_the_images_in_their_shape(own: Own) -> None:
         (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
         assert left <= min(points[0, 1].min(), 0) <= max(points[0, 1].max(), 8) <= right
         assert top <= min(points[0, 0].min(), 0) <= max(points[0, 0].max(), 11) <= bottom
+
+
+def test_the_films(own: Own) -> None:
+    maps, predictions = {1: own.data.test_X[:, :2]}, {1: own.P.argmax(axis=1)}
+    for film in (
+        film_weights({0: own.network.w[0], 8: own.network.w[0]}, shape=SHAPE),
+        film_decision(maps, predictions, own.data.test_Y, class_names=NAMES),
+    ):
+        assert Image.open(io.BytesIO(film)).format == "PNG"
 
 
 def test_the_figures_without_images(own: Own) -> None:

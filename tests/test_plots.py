@@ -11,10 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.markers import MarkerStyle
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
 from mnist_nn import (
+    film_decision,
     film_weights,
     forward_prop,
     init_params,
@@ -22,9 +24,11 @@ from mnist_nn import (
     plot_activity,
     plot_comparison,
     plot_confusion,
+    plot_decision,
     plot_digits,
     plot_histories,
     plot_history,
+    plot_loss_plane,
     plot_maps,
     plot_network,
     plot_prediction,
@@ -81,6 +85,10 @@ SEARCH = pd.DataFrame(
     index=pd.Index([0.1, 0.02, 1e-3, 1e-4, 0.0123456], name="rate"),
 )
 SEARCH.loc[1e-3, 18] = 0.97
+PLANE = np.arange(5.0), np.arange(4.0), np.linspace(0.12, 1.9, 20).reshape(4, 5)
+PATH = np.array([[0.0, 0.0], [1.0, 0.5], [2.0, 2.0], [2.5, 1.0], [3.0, 0.0]])
+MOMENTS = {0: RNG.normal(size=(5, 2)) / 9, 3: RNG.normal(size=(5, 2))}
+READ = {0: np.array([7, 7, 7, 7, 7]), 3: np.array([3, 7, 4, 1, 6])}
 PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_digits(DIGITS, LABELS),
     lambda: plot_digits(DIGITS, LABELS, ANSWERS),
@@ -92,6 +100,8 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_activations(ACTIVATIONS),
     lambda: plot_saliency(DIGITS, DIGITS - 0.5),
     lambda: plot_maps(MAPS, LABELS),
+    lambda: plot_loss_plane(*PLANE, PATH),
+    lambda: plot_decision(MOMENTS, READ, LABELS),
     lambda: plot_reliability(BINS, 0.05),
     lambda: plot_robustness(CORRUPTED),
     lambda: plot_search(SEARCH),
@@ -317,6 +327,31 @@ def test_plot_history_of_gradient_descent_has_no_validation() -> None:
         assert axis.get_xlabel() == "it"
 
 
+def test_plot_loss_plane_draws_the_path_and_names_the_networks_that_span_the_plane() -> None:
+    x, y, loss = PLANE
+    figure = plot_loss_plane(x, y, loss, PATH, epochs=[0, 1, 3, 10, 30])
+    axis, bar = figure.axes
+    assert {(text.get_text(), text.xy) for text in axis.texts} == {
+        ("epoch 0", (0, 0)),
+        ("epoch 3", (2, 2)),
+        ("epoch 30", (3, 0)),
+    }
+    assert np.array_equal(axis.lines[0].get_xydata(), PATH)
+    assert axis.get_aspect() == 1  # a distance is as long in every direction
+    filled, lines = axis.collections
+    for contours in (filled, lines):
+        levels = np.array(contours.levels)
+        assert levels[0] <= loss.min() < loss.max() <= levels[-1]
+        assert set(levels.round(9)) <= {0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2}
+    ticks = [tick.get_text() for tick in bar.get_yticklabels()]
+    assert ticks == ["0.1", "0.2", "0.5", "1", "2"]
+
+
+def test_plot_loss_plane_of_one_loss_everywhere() -> None:
+    for loss in (0, 0.1, 80):
+        plot_loss_plane(*PLANE[:2], np.full((4, 5), loss), PATH).canvas.draw()
+
+
 def test_plot_confusion_writes_each_count_into_its_cell() -> None:
     axis = plot_confusion(CONFUSION).axes[0]
     written = {text.get_position(): text.get_text() for text in axis.texts}
@@ -445,6 +480,66 @@ def test_film_weights_goes_through_the_snapshots_on_the_scale_of_the_last() -> N
     colored = [np.ptp(frame, axis=2)[:, :600].mean() for frame in frames]
     assert colored[0] < 0.01 < 2 * colored[1] < 1.5 * colored[2]
     assert plt.get_fignums() == []
+
+
+def marks(axis: Axes) -> dict[tuple[float, ...], tuple[tuple[float, ...], bool]]:
+    """Return the color of the mark at each place, and whether that is a dot."""
+    return {
+        tuple(place): (tuple(color[:3]), len(points.get_paths()[0]) == len(DOT))
+        for points in axis.collections
+        for place, color in zip(points.get_offsets(), points.get_facecolors(), strict=False)
+    }
+
+
+DOT = MarkerStyle("o").get_path()
+
+
+def test_plot_decision_colors_by_what_is_read_and_writes_what_is_misread() -> None:
+    figure = plot_decision(MOMENTS, READ, LABELS)
+    assert titles(figure) == ["epoch 0: 0% right", "epoch 3: 60% right"]
+    tab10 = plt.colormaps["tab10"].colors
+    for axis, epoch in zip(figure.axes, MOMENTS, strict=True):
+        assert marks(axis) == {
+            tuple(place): (tab10[read], read == true)
+            for place, read, true in zip(MOMENTS[epoch], READ[epoch], LABELS, strict=True)
+        }
+    scales = {(axis.get_xlim(), axis.get_ylim()) for axis in figure.axes}
+    assert len(scales) == 1
+    (legend,) = figure.legends
+    assert len(legend.legend_handles) == 8  # the classes up to 7
+
+
+def test_film_decision_shows_the_panels_in_turn() -> None:
+    film = Image.open(BytesIO(film_decision(MOMENTS, READ, LABELS)))
+    assert film.n_frames == 2
+    ink = []
+    for i in range(2):
+        film.seek(i)
+        picture = np.asarray(film.convert("RGB"))[40:, :360]  # below the title, left of the legend
+        rows, columns = np.nonzero(picture.min(axis=2) < 200)
+        ink.append((np.ptp(rows), np.ptp(columns)))
+    # The digits start close together, and are drawn on one scale.
+    assert 1.5 * np.array(ink[0]).max() < np.array(ink[1]).min()
+
+
+@pytest.mark.long
+def test_film_decision_of_three_hundred_digits_is_small() -> None:
+    rng = np.random.default_rng(0)
+    labels, start = rng.integers(0, 10, 300), rng.normal(size=(300, 2))
+    far = 9 * np.array([np.cos(labels), np.sin(labels)]).T
+    maps = {epoch: (start + far) * epoch / 30 for epoch in range(31)}
+    predictions = {epoch: np.where(start[:, 0] > epoch / 10, 1, labels) for epoch in maps}
+    assert len(film_decision(maps, predictions, labels)) < 300_000
+
+
+@pytest.mark.parametrize("draw", [plot_decision, film_decision])
+def test_decisions_of_other_epochs_than_the_maps_are_refused(draw: Callable[..., Any]) -> None:
+    with pytest.raises(
+        ValueError, match=r"predictions must be of the same epochs .* not \[0\] and"
+    ):
+        draw(MOMENTS, {0: READ[0]}, LABELS)
+    with pytest.raises(ValueError, match=r"labels from 0 to 4, for 5 classes, not 7 to 7"):
+        draw(MOMENTS, READ, LABELS, class_names=list("abcde"))
 
 
 def test_small_images_are_square_too() -> None:

@@ -10,11 +10,13 @@ from typing import Any
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from mnist_nn import gradient_descent, init_params, train
+from mnist_nn import gradient_descent, init_params, plot_history, train
+from mnist_nn.progress import Progress
 
 X, Y = np.eye(3, dtype=np.float32), np.arange(3)
 
@@ -95,6 +97,31 @@ def run(*cells: str) -> tuple[list[Any], list[dict[str, Any]]]:
 
     Listening(notebook, allow_errors=True, startup_timeout=600).execute()
     return [cell.outputs for cell in notebook.cells], displayed
+
+
+def test_the_status_in_the_picture_is_large_and_fits() -> None:
+    row = {"train_loss": 0.0256, "train_accuracy": 0.9953}
+    row |= {"validation_loss": 0.0986, "validation_accuracy": 0.969}
+    shown = Progress(1000, "epoch", shown=False)
+    shown._state = {"epoch": "352 of 1000", "time left": "≤ 103 s", "time": "46 s"} | {
+        "train loss": "0.0256",
+        "train accuracy": "99.53%",
+        "validation loss": "0.0986",
+        "validation accuracy": "96.90%",
+    }
+    figure = plot_history(pd.DataFrame([row], index=pd.Index([352], name="epoch")))
+    shown._picture(figure)
+    texts = [figure.texts[0], *(axis.title for axis in figure.axes)]
+    assert [text.get_text() for text in texts] == [
+        "epoch 352 of 1000, time left ≤ 103 s, time 46 s",
+        "loss: train 0.0256, validation 0.0986",
+        "accuracy: train 99.53%, validation 96.90%",
+    ]
+    boxes = [text.get_window_extent() for text in texts]
+    assert min(box.height for box in boxes) > 13  # of 281 pixels
+    assert boxes[0].y0 > max(box.y1 for box in boxes[1:])
+    assert boxes[1].x1 < boxes[2].x0
+    assert boxes[2].x1 < figure.bbox.width
 
 
 @pytest.mark.long
