@@ -125,7 +125,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "load_model": {"path": NUMBER_RECOGNITION},
     "model_card": {"path": NUMBER_RECOGNITION},
     "load_mnist": {"data_dir": DATA_DIR, "verify": True},
-    "film_weights": {"snapshots": {0: X[:2].T, 3: X[2:4].T}, "columns": 2, "shape": (3, 3)},
+    "film_weights": {"snapshots": {0: X[:1].T, 3: X[2:3].T}, "columns": 2, "shape": (3, 3)},
     "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8}
     | {"shape": (9, 1)},
     "plot_digits:with names": {"X": X[:2], "labels": Y[:2], "class_names": NAMES},
