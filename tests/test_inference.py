@@ -227,9 +227,10 @@ def test_image_is_read_by_what_preparation_makes_of_it(
         assert came.label is None
         assert came.digit == expected.argmax()
         np.testing.assert_allclose(came.probabilities, expected, rtol=1e-5)
-    assert np.array_equal(
-        shown[-1](), plot_prediction(x, came.probabilities, picture=PAGE.astype(float) / 255)
-    )
+    assert came.doubt == "no answer is more probable than all the others together"
+    picture = PAGE.astype(float) / 255
+    expected_page = plot_prediction(x, came.probabilities, picture=picture, sure=False)
+    assert np.array_equal(shown[-1](), expected_page)
 
 
 def test_record_network_is_the_default_for_images() -> None:
