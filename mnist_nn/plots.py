@@ -1123,7 +1123,8 @@ def _decision(
         for k in range(classes)
     ]
     labels = names[:classes] or [""] * classes
-    figure.legend(keys, labels, title="read as", loc="outside right center", frameon=False)
+    place: dict[str, Any] = {"loc": "outside right center", "ncols": -(-classes // 12)}
+    figure.legend(keys, labels, title="read as", frameon=False, **place)
     return figure
 
 
