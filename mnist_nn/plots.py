@@ -556,7 +556,7 @@ def plot_weights(
         )
     figure, axes = _figure(rows, columns, (0.75 * columns + 1, 0.75 * rows))
     # A few weights at the border may be extreme; the color scale should suit the rest.
-    limit = float(np.quantile(np.abs(w), 0.995))
+    limit = float(np.quantile(np.abs(w).astype(float), 0.995))
     for axis in axes:
         axis.axis("off")
     for axis, label in zip(axes[::columns], [] if row_labels is None else row_labels, strict=False):

@@ -127,7 +127,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "load_model": {"path": NUMBER_RECOGNITION},
     "model_card": {"path": NUMBER_RECOGNITION},
     "load_mnist": {"data_dir": DATA_DIR, "verify": True},
-    "film_weights": {"snapshots": {0: X[:2].T, 3: X[2:4].T}, "columns": 2, "shape": (3, 3)},
+    "film_weights": {"snapshots": {0: X[:1].T, 3: X[2:3].T}, "columns": 2, "shape": (3, 3)},
     "plot_decision": {"maps": {0: X[:2, :2].copy()}, "predictions": {0: Y[:2]}, "Y": Y[1:3].copy()}
     | {"class_names": NAMES[:3]},
     "plot_digits": {"X": X[:2], "labels": Y[:2], "probabilities": P[:2], "columns": 8}

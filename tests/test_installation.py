@@ -93,7 +93,8 @@ def test_what_is_imported_is_declared_and_nothing_else() -> None:
             imported |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             imported.add(node.module.split(".")[0])
-    imported -= {*sys.stdlib_module_names, "mnist_nn"}
+    beside_notebooks = {path.stem for path in REPOSITORY.glob("notebooks/*.py")}
+    imported -= {*sys.stdlib_module_names, *beside_notebooks, "mnist_nn"}
     distributions = metadata.packages_distributions()
     pyproject = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     project, groups = pyproject["project"], pyproject["dependency-groups"]

@@ -47,7 +47,6 @@ from mnist_nn import (
     deform,
     digest,
     film_decision,
-    film_weights,
     forward_prop,
     get_accuracy,
     gradient_descent,
@@ -67,6 +66,7 @@ from mnist_nn import (
     plot_history,
     plot_loss_plane,
     plot_maps,
+    plot_network,
     plot_prediction,
     plot_reliability,
     plot_robustness,
@@ -513,6 +513,8 @@ def test_the_other_figures_show_the_images_in_their_shape(own: Own) -> None:
     images = X.reshape(-1, *SHAPE)
     weights = drawn(plot_weights(own.network.w[0], shape=SHAPE))
     assert np.array_equal(images_in(weights)[:12], own.network.w[0].T.reshape(-1, *SHAPE))
+    film = mnist_nn.film_weights({8: own.network.w[0]}, columns=12, shape=SHAPE)
+    assert film.startswith(b"\x89PNG")
     gradients = input_gradient(own.network, X, Y)
     saliency = images_in(drawn(plot_saliency(X, gradients, shape=SHAPE)))
     assert np.array_equal(saliency, [*images, *gradients.reshape(-1, *SHAPE)])
@@ -539,13 +541,10 @@ def test_the_other_figures_show_the_images_in_their_shape(own: Own) -> None:
         assert top <= min(points[0, 0].min(), 0) <= max(points[0, 0].max(), 11) <= bottom
 
 
-def test_the_films(own: Own) -> None:
+def test_the_film_of_decisions_has_the_names(own: Own) -> None:
     maps, predictions = {1: own.data.test_X[:, :2]}, {1: own.P.argmax(axis=1)}
-    for film in (
-        film_weights({0: own.network.w[0], 8: own.network.w[0]}, shape=SHAPE),
-        film_decision(maps, predictions, own.data.test_Y, class_names=NAMES),
-    ):
-        assert Image.open(io.BytesIO(film)).format == "PNG"
+    film = film_decision(maps, predictions, own.data.test_Y, class_names=NAMES)
+    assert Image.open(io.BytesIO(film)).format == "PNG"
 
 
 def test_the_figures_without_images(own: Own) -> None:
@@ -557,6 +556,9 @@ def test_the_figures_without_images(own: Own) -> None:
     run = {"idea": "one", "train_accuracy": 0.9, "validation_accuracy": 0.8, "seconds": 1.0}
     drawn(plot_comparison(pd.DataFrame([run])))
     drawn(plot_search(pd.DataFrame({1: [0.9, 0.8], 3: [0.95, None]})))
+    assert "3 outputs" in [
+        text.get_text() for text in drawn(plot_network(own.network)).axes[0].texts
+    ]
     drawn(plot_robustness({"noise": pd.DataFrame({"own": [0.9, 0.8]})}))
     confusion = confusion_matrix(own.data.test_Y, own.data.test_Y, classes=3)
     axis = drawn(plot_confusion(confusion)).axes[0]

@@ -453,7 +453,8 @@ def test_plot_network_cuts_large_layers_short() -> None:
 
 
 def test_a_film_shows_each_figure_in_turn() -> None:
-    figures = [plot_weights(WEIGHTS), plot_weights(-WEIGHTS), plot_confusion(np.eye(3, dtype=int))]
+    one = WEIGHTS[:, :1]
+    figures = [plot_weights(one), plot_weights(-one), plot_confusion(np.eye(3, dtype=int))]
     for figure in figures:
         figure.set_size_inches(6, 1)
     film = Image.open(BytesIO(_film(iter(figures), seconds=3)))
@@ -467,15 +468,13 @@ def test_a_film_shows_each_figure_in_turn() -> None:
 
 
 def test_film_weights_goes_through_the_snapshots_on_the_scale_of_the_last() -> None:
-    snapshots = {0: 0 * WEIGHTS, 1: WEIGHTS, 20: 3 * WEIGHTS}
-    content = film_weights(snapshots)
-    assert content == film_weights(snapshots)
-    film = Image.open(BytesIO(content))
+    one = WEIGHTS[:, :1]
+    film = Image.open(BytesIO(film_weights({0: 0 * one, 1: one, 20: 3 * one})))
     frames = []
     for i in range(3):
         film.seek(i)
         frames.append(np.asarray(film.convert("RGB")) / 255)
-    colored = [np.ptp(frame, axis=2)[:, :600].mean() for frame in frames]
+    colored = [np.ptp(frame, axis=2)[:, :130].mean() for frame in frames]
     assert colored[0] < 0.01 < 2 * colored[1] < 1.5 * colored[2]
     assert plt.get_fignums() == []
 
