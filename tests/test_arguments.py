@@ -532,7 +532,11 @@ def fits(call: str, argument: str, name: str) -> bool:
     "call",
     # A hundred figures each, or the digits five times.
     [
-        pytest.param(call, marks=[pytest.mark.long] * call.startswith(("plot_", "load_mnist")))
+        pytest.param(
+            call,
+            marks=[pytest.mark.long]
+            * call.startswith(("film_", "load_mnist", "loss_plane", "plot_")),
+        )
         for call in CALLS
     ],
 )

@@ -17,14 +17,17 @@ from traitlets import TraitError
 
 import mnist_nn
 from mnist_nn import (
+    NUMBER_RECOGNITION,
     DigitCanvas,
     Prediction,
     init_params,
+    load_model,
     make_predictions,
     prepare_strokes,
     train,
 )
 
+SMALL = load_model(NUMBER_RECOGNITION)
 SEVEN = [[[0.3, 0.2], [0.7, 0.2], [0.5, 0.8]]]
 CROSSED = [*SEVEN, [[0.4, 0.5], [0.7, 0.5]]]
 
@@ -112,7 +115,7 @@ def test_kept_drawings_are_digits_to_train_on() -> None:
     ["seven", [7], [[7]], [[7, []]], [[10, SEVEN]], [[-1, SEVEN]], [["7", SEVEN]], [[True, SEVEN]]],
 )
 def test_only_strokes_with_a_label_are_kept(drawings: Any) -> None:
-    canvas = DigitCanvas()
+    canvas = DigitCanvas(SMALL)
     canvas.drawings = [(7, SEVEN)]
     said = "drawings must be pairs of a label from 0 to 9 and the strokes of a drawing"
     with pytest.raises(TraitError, match=said):
@@ -149,7 +152,7 @@ REFUSED = [
 @pytest.mark.parametrize(("strokes", "message"), REFUSED)
 @pytest.mark.parametrize("browser", [False, True], ids=["assigned", "from the browser"])
 def test_what_is_no_stroke_is_refused_at_once(strokes: Any, message: str, browser: bool) -> None:
-    canvas = DigitCanvas()
+    canvas = DigitCanvas(SMALL)
     canvas.strokes = SEVEN
     prediction = canvas.prediction
     start = time.process_time()

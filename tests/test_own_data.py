@@ -479,7 +479,13 @@ def test_plot_prediction_has_the_names(own: Own, written: Any, label: int | None
 
 
 @pytest.mark.parametrize(
-    ("classes", "name"), [(1, None), (3, "class number"), (26, None), (47, "class number")]
+    ("classes", "name"),
+    [
+        (1, None),
+        (3, "class number"),
+        pytest.param(26, None, marks=pytest.mark.long),
+        pytest.param(47, "class number", marks=pytest.mark.long),
+    ],
 )
 def test_figures_of_any_number_of_classes(classes: int, name: str | None, written: Any) -> None:
     names = None if name is None else [f"{name} {i}" for i in range(classes)]

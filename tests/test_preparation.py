@@ -122,6 +122,7 @@ def test_strokes_become_as_wide_as_those_of_mnist(width: int) -> None:
     assert 1.3 < across < 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [1, 0.3, 0.1])
 def test_a_small_drawing_is_read_as_well_as_a_large_one(size: float) -> None:
     rng = np.random.default_rng(1)
@@ -163,6 +164,7 @@ def test_what_is_no_stroke_is_refused(strokes: Any, message: str) -> None:
         prepare_strokes(strokes)
 
 
+@pytest.mark.long
 def test_a_frame_around_a_digit_is_left_out() -> None:
     rng = np.random.default_rng(2)
     right = 0
@@ -426,6 +428,7 @@ def test_arrays_and_images_that_hold_nothing_are_refused() -> None:
     np.testing.assert_array_equal(prepare_digit(np.ma.masked_greater(PAGE, 255)), EXPECTED)
 
 
+@pytest.mark.long
 def test_faint_specks_are_no_digit() -> None:
     # Arrays in which so little ink remained that its width or its center was not a number.
     rng = np.random.default_rng(0)
@@ -607,6 +610,7 @@ def damage(number: int, folder: Path) -> None:
     assert 0.1 * number < read < 0.9 * number
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [100, pytest.param(4000, marks=pytest.mark.thorough)])
 def test_a_damaged_file_is_read_or_refused(tmp_path: Path, number: int) -> None:
     # In a process of its own: a crash is seen, and so is the peak of memory.

@@ -432,6 +432,7 @@ def test_pickles_are_refused_unread(tmp_path: Path) -> None:
     assert marker.exists()  # so it would have gone off
 
 
+@pytest.mark.long
 def test_damage_anywhere_is_noticed(tmp_path: Path) -> None:
     """What loads from a damaged file is the network that was saved; all else is a ModelError.
 
