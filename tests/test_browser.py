@@ -104,7 +104,7 @@ def run_all(browser: Browser, lab: Lab, notebook: str) -> Page:
     page.wait_for_function("window.jupyterapp?.commands.hasCommand('notebook:run-all-cells')")
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.locator(".mnist-canvas").wait_for()
+    page.locator(".mnist-canvas").first.wait_for()
     return page
 
 
@@ -117,7 +117,7 @@ def page(browser: Browser, lab: Lab) -> Page:
 @pytest.fixture
 def canvas(page: Page) -> Locator:
     """The canvas, with nothing on it."""
-    canvas = page.locator(".mnist-canvas")
+    canvas = page.locator(".mnist-canvas").first
     canvas.scroll_into_view_if_needed()
     if canvas.get_by_role("button", name="Clear").is_enabled():
         canvas.get_by_role("button", name="Clear").click()
@@ -236,7 +236,7 @@ def test_a_drawing_is_kept_with_its_true_label(page: Page, canvas: Locator) -> N
 def test_what_is_drawn_at_once_is_read(browser: Browser, lab: Lab) -> None:
     # While the kernel still imports, trains and draws: never "Nothing drawn yet" over a drawing.
     page = run_all(browser, lab, "06_your_own_digits")
-    canvas = page.locator(".mnist-canvas")
+    canvas = page.locator(".mnist-canvas").first
     page.evaluate(
         """() => {
           const canvas = document.querySelector(".mnist-canvas");
@@ -283,7 +283,7 @@ def busy(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator
 @pytest.mark.parametrize("busy", ["perCommTarget"], indirect=True)
 def test_the_canvas_answers_while_cells_run(busy: tuple[Page, Path]) -> None:
     page, _ = busy
-    canvas = page.locator(".mnist-canvas")
+    canvas = page.locator(".mnist-canvas").first
     for digit, strokes in ((7, SEVEN), (1, ONE)):
         draw(page, canvas, strokes)
         says(canvas, f"The network reads a {digit}")
@@ -294,7 +294,7 @@ def test_the_canvas_answers_while_cells_run(busy: tuple[Page, Path]) -> None:
 @pytest.mark.parametrize("busy", ["disabled"], indirect=True)
 def test_where_it_cannot_it_says_that_it_is_reading(busy: tuple[Page, Path]) -> None:
     page, stop = busy
-    canvas = page.locator(".mnist-canvas")
+    canvas = page.locator(".mnist-canvas").first
     draw(page, canvas, ONE)
     says(canvas, "Reading …")
     keep(canvas, "reading")
@@ -353,7 +353,7 @@ def test_classes_have_their_names(browser: Browser) -> None:
         }""",
         values,
     )
-    canvas = page.locator(".mnist-canvas")
+    canvas = page.locator(".mnist-canvas").first
     assert canvas.locator(".bars .name").all_inner_texts() == names
     assert canvas.locator(".bars .bar").count() == 26
     label = canvas.locator(".bars").get_attribute("aria-label")
