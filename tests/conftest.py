@@ -1,4 +1,5 @@
 import os
+import sys
 
 import matplotlib
 import pytest
@@ -6,6 +7,10 @@ import pytest
 os.environ["SCIPY_ARRAY_API"] = "1"  # or scikit-learn's checks of estimators would skip one
 
 from mnist_nn import MNIST, load_mnist
+
+# nbformat imports jsonschema, and that a grammar of addresses, if there is one: five seconds, for a
+# check that notebooks do not need.
+sys.modules["rfc3987_syntax"] = None
 
 # Not by the variable MPLBACKEND: the kernels of the notebook tests would inherit it, and show no
 # figure.

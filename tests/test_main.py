@@ -15,12 +15,10 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
-from test_browser import BROWSER, ONE, SEVEN, draw
+from test_browser import BROWSER, MILLISECONDS, ONE, SEVEN, draw
 
 from mnist_nn import DigitCanvas
 from mnist_nn.__main__ import main
-
-MILLISECONDS = 300_000
 
 
 def ask(address: str, **changes: Any) -> dict[str, Any]:
