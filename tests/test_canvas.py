@@ -118,6 +118,7 @@ def test_kept_drawings_are_digits_to_train_on() -> None:
     assert make_predictions(network, X).tolist() == [7, 4]
     canvas.drawings = [(label, SEVEN) for label in Y]  # NumPy's integers
     assert canvas.drawings == [(7, SEVEN), (4, SEVEN)]
+    assert type(canvas.drawings[0][0]) is int  # or it could not be sent to the browser
     canvas.drawings = []
     assert len(canvas.kept[0]) == 0
 
