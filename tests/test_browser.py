@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import nbformat
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from traitlets import TraitError
 
-from mnist_nn import NetworkExplorer, init_params
+from mnist_nn import DigitCanvas, NetworkExplorer, init_params
+from mnist_nn.canvas import DrawingsTrait
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PICTURES = REPOSITORY / "build"  # kept, for people to look at
@@ -567,18 +569,18 @@ def test_the_explorer_in_both_themes_and_on_a_phone(explorer_page: Page, explore
     explorer.evaluate(narrow, "")
 
 
-def shown_alone(browser: Browser, explorer: NetworkExplorer, width: int = 1000) -> Page:
-    """Show an explorer without Jupyter: Python answers to each message in this very process."""
+def shown_alone(browser: Browser, widget: DigitCanvas, width: int = 1000) -> Page:
+    """Show a widget without Jupyter: Python answers each message in this very process."""
 
     def state() -> str:
-        values = {name: getattr(explorer, name) for name in explorer.traits(sync=True)}
+        values = {name: getattr(widget, name) for name in widget.traits(sync=True)}
         return json.dumps(values, default=encoded)
 
     def encoded(value: object) -> dict[str, list[int]] | None:
         return {"bytes": [*value]} if isinstance(value, bytes) else None  # no widgets
 
     def answer(changes: dict[str, Any]) -> str:
-        explorer.set_state(changes)
+        widget.set_state(changes)
         return state()
 
     page = browser.new_page(viewport={"width": width, "height": 1500})
@@ -615,9 +617,31 @@ def shown_alone(browser: Browser, explorer: NetworkExplorer, width: int = 1000) 
           };
           widget.render({ model, el: document.body });
         }""",
-        [explorer._esm, state()],
+        [str(widget._esm), state()],
     )
     return page
+
+
+def test_kept_is_said_only_when_it_is(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = DigitCanvas(init_params([784, 10], rng=0))
+    canvas.strokes = [[[x, y] for x, y in SEVEN[0]]]
+    page = shown_alone(browser, canvas)
+    status = page.get_by_role("status").last
+    page.get_by_label("That was").select_option("7")
+    page.get_by_role("button", name="Keep").click()
+    expect(status).to_have_text("kept as 7, 1 in all")
+
+    def refuse(*_: object) -> None:
+        raise TraitError("there is no room")
+
+    monkeypatch.setattr(DrawingsTrait, "validate", refuse)
+    canvas.strokes = [[[x, y] for x, y in SEVEN[0]]]
+    page.evaluate("ask({})")
+    page.get_by_label("That was").select_option("4")
+    page.get_by_role("button", name="Keep").click()
+    expect(status).to_have_text("not kept")
+    expect(page.locator("output")).to_have_text("there is no room")
+    page.close()
 
 
 def test_the_pointer_reaches_the_button_of_the_neuron_it_was_on(browser: Browser) -> None:

@@ -4,7 +4,10 @@ import base64
 import io
 import math
 import re
+import shutil
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -295,6 +298,16 @@ def test_only_snapshots_of_one_network_can_be_explored(mnist: MNIST) -> None:
         NetworkExplorer(data=tuple(mnist))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"data\.test_Y must .*0 to 2"):
         NetworkExplorer(init_params([784, 3], rng=0))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js, node, on the PATH")
+def test_the_scripts_of_canvas_and_explorer_are_one_module(tmp_path: Path) -> None:
+    script = tmp_path / "explorer.mjs"
+    script.write_text(str(NetworkExplorer._esm), "utf-8")
+    names = f"import('{script.as_uri()}').then(({{default: widget}}) => console.log(widget))"
+    command = ["node", "--input-type=module", "--eval", names]
+    came = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert came.stdout.strip() == "{ render: [Function: renderExplorer] }", came.stderr
 
 
 def test_without_a_browser_there_is_a_picture_of_every_layer(mnist: MNIST) -> None:
