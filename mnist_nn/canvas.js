@@ -89,7 +89,7 @@ function render({ model, el, onStroke = () => {} }) {
   ].map((selector) => el.querySelector(selector));
   const [undoButton, clearButton, keepButton] = el.querySelectorAll("button");
   const names = model.get("names");
-  label.before(names[0] === "0" ? "That was a" : "That was");
+  label.before("That was");
   label.append(...names.map((name, i) => new Option(name, i)));
   for (const focusable of [paper, undoButton, clearButton, label, keepButton]) {
     focusable.dataset.lmSuppressShortcuts = "true"; // or typing "a" would insert a cell in JupyterLab
@@ -97,6 +97,9 @@ function render({ model, el, onStroke = () => {} }) {
   let stroke = null; // the one being drawn
   let pen = [0.5, 0.5]; // where the keyboard draws
   let late = null; // the timer that runs while an answer is pending
+  let keeping = null; // what was sent to be kept, until Python has answered
+  bars.innerHTML = names.map(() => '<span class="name"></span><div class="bar"><div></div></div><span></span>').join("");
+  bars.querySelectorAll(".name").forEach((span, i) => { span.textContent = names[i]; });
 
   function setStrokes(strokes) {
     stroke = null;
@@ -115,10 +118,18 @@ function render({ model, el, onStroke = () => {} }) {
     if (keepButton.disabled) return;
     // All of them go to Python: messages may be joined on the way while the kernel is busy.
     model.set({ drawings: [...model.get("drawings"), [Number(label.value), model.get("strokes")]] });
-    status.textContent = `kept as ${label.selectedOptions[0].text}, ${model.get("drawings").length} in all`;
+    keeping = { name: label.selectedOptions[0].text, count: model.get("drawings").length };
+    status.textContent = "keeping …";
     label.value = "";
     setStrokes([]);
     paper.focus();
+  }
+
+  function showKept() {
+    if (!keeping || model.get("changes") !== model.get("changes_read")) return;
+    const { name, count } = keeping;
+    keeping = null;
+    status.textContent = model.get("drawings").length < count ? "not kept" : `kept as ${name}, ${count} in all`;
   }
 
   function showKeeping() {
@@ -173,13 +184,12 @@ function render({ model, el, onStroke = () => {} }) {
       "aria-label",
       ["Probabilities:", ...probabilities.map((p, i) => `${names[i]}: ${percent(p)}`)].join(" "),
     );
-    bars.innerHTML = names.map((_, i) => {
+    bars.querySelectorAll(".bar").forEach((bar, i) => {
       const p = probabilities[i] ?? 0;
-      return `<span class="name"></span>
-        <div class="bar"><div class="${i === best ? "best" : ""}" style="width: ${100 * p}%"></div></div>
-        <span>${p >= 0.005 ? percent(p) : ""}</span>`;
-    }).join("");
-    bars.querySelectorAll(".name").forEach((span, i) => { span.textContent = names[i]; });
+      bar.firstChild.className = i === best ? "best" : "";
+      bar.firstChild.style.width = `${100 * p}%`;
+      bar.nextSibling.textContent = p >= 0.005 ? percent(p) : "";
+    });
   }
 
   function positionOf(event) {
@@ -231,12 +241,13 @@ function render({ model, el, onStroke = () => {} }) {
   form.addEventListener("submit", keep);
 
   const handlers = { strokes: showStrokes, seen: showSeen, probabilities: showAnswer, message: showAnswer,
-    changes: showAnswer, changes_read: showAnswer };
+    changes: showAnswer, changes_read: () => { showAnswer(); showKept(); } };
   for (const [name, handler] of Object.entries(handlers)) {
     model.on(`change:${name}`, handler);
     handler();
   }
   return () => {
+    clearTimeout(late);
     for (const [name, handler] of Object.entries(handlers)) model.off(`change:${name}`, handler);
   };
 }

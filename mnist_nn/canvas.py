@@ -1,6 +1,7 @@
 """A notebook widget: draw a digit, and see what the network reads after every stroke."""
 
 import base64
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from mnist_nn.storage import RECORD, load_model
 
 __all__ = ["DigitCanvas"]
 
+NOTHING = "Nothing drawn yet"
 _PAPER, _BRUSH = 280, 20  # pixels
-_NOTHING = "Nothing drawn yet"
 _SAMPLE = [[[0.3, 0.24], [0.48, 0.23], [0.7, 0.24], [0.56, 0.5], [0.46, 0.8]]]
 
 
@@ -61,19 +62,27 @@ class DrawingsTrait(traitlets.TraitType[list[tuple[int, Strokes]], Any]):
         """
         classes = len(obj.names)
         if not isinstance(value, list | tuple):
-            raise _no_drawings(classes)
+            raise _no_drawings(classes, reprlib.repr(value))
         for pair in value:
-            if not isinstance(pair, list | tuple) or len(pair) != 2 or not pair[1]:
-                raise _no_drawings(classes)
-            if type(pair[0]) is not int or not 0 <= pair[0] < classes:
-                raise _no_drawings(classes)
-        return [(label, _checked(strokes)) for label, strokes in value]
+            if not isinstance(pair, list | tuple) or len(pair) != 2:
+                raise _no_drawings(classes, reprlib.repr(pair))
+            if isinstance(pair[1], list | tuple) and not pair[1]:
+                raise _no_drawings(classes, "one without strokes")
+            label = pair[0]
+            if not is_whole(label) or not 0 <= label < classes:
+                raise _no_drawings(classes, f"the label {reprlib.repr(label)}")
+        return [(int(label), _checked(strokes)) for label, strokes in value]
 
 
-def _no_drawings(classes: int) -> traitlets.TraitError:
+def is_whole(value: Any) -> bool:
+    """Say whether it is a whole number, of Python or NumPy; a truth value is none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _no_drawings(classes: int, came: str) -> traitlets.TraitError:
     return traitlets.TraitError(
-        f"drawings must be pairs of a label from 0 to {classes - 1} and the strokes of a drawing; "
-        "press Keep under the canvas, or assign [(7, canvas.strokes)]"
+        f"drawings must be pairs of a label from 0 to {classes - 1} and the strokes of a drawing, "
+        f"not {came}; assign [(7, canvas.strokes)], or [] to forget all"
     )
 
 
@@ -117,7 +126,7 @@ class DigitCanvas(anywidget.AnyWidget):
     seen = traitlets.Bytes().tag(sync=True)
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    message = traitlets.Unicode(_NOTHING).tag(sync=True)
+    message = traitlets.Unicode(NOTHING).tag(sync=True)
     drawings = DrawingsTrait().tag(sync=True)
     # How many times the browser has changed the strokes, and how many of these changes have been
     # read. While the two differ, the browser shows that it is waiting for an answer.
@@ -144,15 +153,12 @@ class DigitCanvas(anywidget.AnyWidget):
         # changes alone if the changes made while the kernel was busy have undone each other.
         if change["name"] == "changes" and self.changes_read == self.changes:
             return
-        seen, self.prediction, message = b"", None, _NOTHING
+        seen, self.prediction, message = b"", None, NOTHING
         if self.strokes:
             digit = prepare_strokes(self.strokes)
             seen = np.round(255 * digit).astype(np.uint8).tobytes()
             self.prediction = self._ask(digit)
-            article = "a " if self._class_names is None else ""
-            message = f"The network reads {article}{self.names[self.prediction.digit]}"
-            if self.prediction.doubt:
-                message = f"Not sure: {self.prediction.doubt}"
+            message = say(self.prediction)
         with self.hold_sync():  # everything in one message
             self.seen = seen
             self.probabilities = (
@@ -208,6 +214,22 @@ class DigitCanvas(anywidget.AnyWidget):
             sure=prediction.doubt is None,
         )
         return page, repr(prediction)
+
+
+def say(prediction: Prediction) -> str:
+    """Say in a sentence what the network reads, and what it is, if that is known and another."""
+    if prediction.doubt:
+        return f"Not sure: {prediction.doubt}"
+    message = f"The network reads {_name(prediction, prediction.digit)}"
+    if prediction.label is not None and prediction.label != prediction.digit:
+        message += f", but it is {_name(prediction, prediction.label)}"
+    return message
+
+
+def _name(prediction: Prediction, number: int) -> str:
+    if prediction.class_names is not None:
+        return prediction.class_names[number]
+    return f"{'an' if number in (8, 11, 18) else 'a'} {number}"
 
 
 def _drawing(strokes: Strokes) -> Image.Image:

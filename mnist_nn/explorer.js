@@ -3,6 +3,7 @@
 // changed goes to Python, and the network's activations, accuracy and weights come back.
 
 const WAIT = 300; // milliseconds after which an answer is late
+const PASSAGE = 600; // milliseconds that the pointer may take from a neuron to its card
 const MOST_BARS = 16; // a layer with more neurons is drawn as a grid
 const CONNECTIONS = 6; // drawn on each side of a neuron
 const LIT = "#e69f00", RAISES = "#c8460e", LOWERS = "#0072b2"; // red and blue as in plot_weights
@@ -27,7 +28,7 @@ const EXPLORER_STYLE = `
   .mnist-explorer .mnist-canvas .bars, .mnist-explorer .mnist-canvas form { display: none; } /* the output layer has bars of its own */
   .mnist-explorer .mnist-canvas output { width: 196px; margin: 0 0 8px; }
   .mnist-explorer .mnist-canvas p, .mnist-explorer .mnist-canvas output {
-    display: flex; flex-wrap: wrap; align-content: flex-end; column-gap: 10px; min-height: 2.7em; line-height: 1.35;
+    display: flex; flex-wrap: wrap; align-content: flex-end; column-gap: 10px; min-height: 4.05em; line-height: 1.35;
   }
   .mnist-explorer .wires {
     position: absolute; inset: 0; width: 100%; height: 100%; border: 0; pointer-events: none;
@@ -53,11 +54,16 @@ const EXPLORER_STYLE = `
     background: linear-gradient(45deg, transparent 46%, var(--ink) 46% 54%, transparent 54%);
   }
   .mnist-explorer .class {
-    display: grid; grid-template-columns: minmax(1ch, max-content) 96px 5ch; gap: 8px; align-items: center;
+    display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center;
     padding: 1px 6px; height: 19px; border: 1px solid transparent; border-radius: 4px;
     font-variant-numeric: tabular-nums;
   }
-  .mnist-explorer .output .neurons { gap: 0; }
+  .mnist-explorer .output .neurons { grid-template-columns: fit-content(110px) 96px 5ch; gap: 0 8px; }
+  .mnist-explorer .layer.output { width: max-content; }
+  .mnist-explorer .class .name, .mnist-explorer .weights span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+  .mnist-explorer .class .name::after { /* room for bold, so that no bar moves */
+    content: attr(title); display: block; height: 0; visibility: hidden; font-weight: 600;
+  }
   .mnist-explorer .class .bar, .mnist-explorer .scale { height: 11px; border-radius: 2px; background: var(--cell); }
   .mnist-explorer .class .bar div { height: 100%; border-radius: 2px; background: #888; transition: width 0.12s; }
   .mnist-explorer .class.best { font-weight: 600; }
@@ -89,7 +95,7 @@ const EXPLORER_STYLE = `
   .mnist-explorer .figures canvas { display: block; height: 112px; image-rendering: pixelated; border: 1px solid var(--edge); border-radius: 4px; }
   .mnist-explorer figure { margin: 0; max-width: 152px; }
   .mnist-explorer figcaption { font-size: 12px; line-height: 1.25; margin-top: 4px; }
-  .mnist-explorer .weights { display: grid; grid-template-columns: max-content 92px; gap: 0 6px; font-size: 11px; line-height: 11.2px; height: 112px; align-content: space-between; }
+  .mnist-explorer .weights { display: grid; grid-template-columns: fit-content(54px) 92px; gap: 0 6px; font-size: 11px; line-height: 11.2px; height: 112px; align-content: space-between; }
   .mnist-explorer .weights div { position: relative; background: linear-gradient(90deg, transparent calc(50% - 0.5px), var(--edge) 0 calc(50% + 0.5px), transparent 0); }
   .mnist-explorer .weights i { position: absolute; top: 1px; bottom: 1px; border-radius: 1px; }
   .mnist-explorer .digits { display: flex; flex-wrap: wrap; gap: 6px; min-height: 60px; }
@@ -200,7 +206,15 @@ function renderExplorer({ model, el }) {
           </div>
           <div><button type="button" class="reset">Reset</button></div>
         </section>
-        <section class="neuron" aria-label="One neuron"></section>
+        <section class="neuron" aria-label="One neuron">
+          <div class="row">
+            <div><h4></h4><span class="muted facts"></span></div>
+            <button type="button" class="switch"></button>
+          </div>
+          <div class="figures"></div>
+          <p class="strongest"></p>
+          <div class="digits"></div>
+        </section>
       </div>
     </div>`;
   const root = el.querySelector(".mnist-explorer");
@@ -233,7 +247,9 @@ function renderExplorer({ model, el }) {
   wires.setAttribute("aria-hidden", "true");
   canvas.append(wires);
 
-  let pinned = get("neuron");
+  let pinned = get("neuron"); // what is looked at again when the pointer has left a neuron and its card
+  let asked = pinned; // by this browser; if it is another, Python has chosen it
+  let leaving = null; // the timer that runs while the pointer may be on its way to the card
   const cells = [[]]; // of each layer; pixels have none
   const switches = [];
 
@@ -246,15 +262,15 @@ function renderExplorer({ model, el }) {
         ? "Output: a neuron for each class. Arrow keys move from one to the next, Enter keeps one."
         : `${title}, ${layers[layer]} neurons. Arrow keys move from one to the next, Enter keeps one, the space bar switches it off or on.`,
     });
-    list.style.gridTemplateColumns = `repeat(${columns}, max-content)`;
+    if (!isOutput) list.style.gridTemplateColumns = `repeat(${columns}, max-content)`;
     const size = layers[layer] <= 144 ? 20 : layers[layer] <= 400 ? 10 : 6;
     list.style.setProperty("--size", `${size}px`);
-    if (size < 20) list.style.gap = "1px";
+    if (size < 20 && !isOutput) list.style.gap = "1px";
     cells[layer] = Array.from({ length: layers[layer] }, (_, neuron) => {
       const cell = create("div", { role: "option", tabindex: neuron === 0 ? 0 : -1, class: isOutput ? "class" : "cell" });
       if (isOutput) {
-        cell.innerHTML = `<span></span><div class="bar"><div></div></div><span></span>`;
-        cell.firstChild.textContent = names[neuron];
+        cell.innerHTML = `<span class="name"></span><div class="bar"><div></div></div><span></span>`;
+        cell.firstChild.textContent = cell.firstChild.title = names[neuron];
       }
       list.append(cell);
       return cell;
@@ -275,7 +291,10 @@ function renderExplorer({ model, el }) {
     list.addEventListener("pointerover", (event) => {
       if (event.pointerType === "mouse" && numberOf(event) >= 0) look([layer, numberOf(event)]);
     });
-    list.addEventListener("pointerleave", () => look(pinned));
+    list.addEventListener("pointerleave", () => {
+      clearTimeout(leaving);
+      leaving = setTimeout(() => look(pinned), PASSAGE);
+    });
     list.addEventListener("focusin", (event) => {
       moveTabStop(layer, numberOf(event));
       if (event.target.matches(":focus-visible")) look([layer, numberOf(event)]);
@@ -299,8 +318,14 @@ function renderExplorer({ model, el }) {
     cells[layer].forEach((cell, i) => { cell.tabIndex = i === neuron ? 0 : -1; });
   }
   function look(neuron) {
+    clearTimeout(leaving);
+    asked = neuron;
     if (String(neuron) !== String(get("neuron"))) ask({ neuron });
   }
+  function follow() {
+    if (String(asked) !== String(get("neuron"))) pinned = asked = get("neuron");
+  }
+  model.on("change:neuron", follow);
   function pin(neuron) {
     pinned = neuron;
     look(neuron);
@@ -322,28 +347,34 @@ function renderExplorer({ model, el }) {
     return floats(get("activations")).subarray(first, first + layers[layer]);
   }
 
+  const shownOf = new Map(); // what each cell shows
   function showActivations() {
+    const offOf = get("off").map((neurons) => new Set(neurons));
     const probabilities = get("probabilities");
     const best = probabilities.indexOf(Math.max(...probabilities));
     for (let layer = 1; layer <= last; layer++) {
       const A = activationsOf(layer);
       const brightest = get("brightest")[layer - 1];
       cells[layer].forEach((cell, neuron) => {
-        const off = isOff(layer, neuron);
+        const off = layer < last && offOf[layer - 1].has(neuron);
         const a = A[neuron] ?? 0;
         const looked = get("neuron")[0] === layer && get("neuron")[1] === neuron;
+        const selected = pinned[0] === layer && pinned[1] === neuron;
+        const lit = Math.round(100 * Math.min(a / brightest, 1));
+        const p = probabilities[neuron] ?? 0;
+        const label = layer === last ? `${names[neuron]}: ${percent(p)}` : `neuron ${neuron}, ${off ? "off" : `activation ${a.toFixed(2)}`}`;
+        const state = [label, looked, selected, layer === last ? [p, neuron === best] : lit].join();
+        if (shownOf.get(cell) === state) return; // there may be thousands
+        shownOf.set(cell, state);
+        cell.setAttribute("aria-label", label);
         cell.classList.toggle("looked", looked);
         cell.classList.toggle("off", off);
-        cell.setAttribute("aria-selected", pinned[0] === layer && pinned[1] === neuron);
-        if (layer < last) {
-          cell.style.setProperty("--lit", `${100 * Math.min(a / brightest, 1)}%`);
-          cell.setAttribute("aria-label", `neuron ${neuron}, ${off ? "off" : `activation ${a.toFixed(2)}`}`);
-        } else {
-          const p = probabilities[neuron] ?? 0;
+        cell.setAttribute("aria-selected", selected);
+        if (layer < last) cell.style.setProperty("--lit", `${lit}%`);
+        else {
           cell.classList.toggle("best", neuron === best);
           cell.querySelector(".bar div").style.width = `${100 * p}%`;
           cell.lastChild.textContent = p >= 0.005 ? percent(p) : "";
-          cell.setAttribute("aria-label", `${names[neuron]}: ${percent(p)}`);
         }
       });
       if (layer < last) {
@@ -371,6 +402,8 @@ function renderExplorer({ model, el }) {
       return [x - box.left, (top + bottom) / 2 - box.top];
     };
     const self = cells[layer][neuron];
+    const list = (cell) => cell.parentElement.getBoundingClientRect();
+    const beside = (a, b) => list(a).right <= list(b).left && list(a).top < list(b).bottom && list(b).top < list(a).bottom;
     for (const [products, flip] of [[incoming, false], [outgoing, true]]) {
       const strongest = products.filter(([, cell]) => cell).sort(([a], [b]) => Math.abs(b) - Math.abs(a)).slice(0, CONNECTIONS);
       const most = Math.abs(strongest[0]?.[0] ?? 0) || 1;
@@ -378,6 +411,7 @@ function renderExplorer({ model, el }) {
         const share = Math.abs(product) / most;
         if (share < 0.02) continue;
         const [a, b] = flip ? [self, cell] : [cell, self];
+        if (!beside(a, b)) continue; // in a narrow page, it would run across what is between them
         const [[x0, y0], [x1, y1]] = [middle(a), middle(b, b.matches(".class") ? "left" : "")];
         const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
         const bend = 2 * Math.abs(x1 - x0) > Math.abs(y1 - y0) ? [(x0 + x1) / 2, y0, (x0 + x1) / 2, y1] : [x0, (y0 + y1) / 2, x1, (y0 + y1) / 2];
@@ -392,22 +426,33 @@ function renderExplorer({ model, el }) {
 
   // One neuron.
 
+  const card = find(".neuron"), switchButton = find(".switch");
+  let inCard = {}; // what the card shows: its button acts on that
+  switchButton.addEventListener("click", () => {
+    const [layer, neuron] = inCard.detail.neuron;
+    switchOff(layer, [neuron], !inCard.off);
+  });
+  card.addEventListener("pointerenter", () => clearTimeout(leaving));
+  card.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") look(pinned); });
+
   function showNeuron() {
-    const card = find(".neuron"), detail = get("detail");
+    const detail = get("detail");
     if (!detail.neuron) return;
     const [layer, neuron] = detail.neuron;
     const off = isOff(layer, neuron);
     const a = activationsOf(layer)[neuron];
-    const title = layer === last ? `Output neuron ${names[neuron]}` : `Neuron ${neuron} of ${nameOfLayer(layer, layers)}`;
-    const facts = [a === undefined ? "" : off ? "off" : `activation ${a.toFixed(2)}`, `bias ${signed(detail.bias)}`];
-    const head = create("div", { class: "row" },
-      create("div", {}, create("h4", {}, title), create("span", { class: "muted" }, facts.filter(Boolean).join(" · "))));
-    if (layer < last) {
-      const button = create("button", { type: "button", class: "switch" }, off ? "Switch on" : "Switch off");
-      button.addEventListener("click", () => switchOff(layer, [neuron], !off));
-      head.append(button);
-    }
-    const figures = create("div", { class: "figures" });
+    const facts = [off ? "off" : a === undefined ? "" : `activation ${a.toFixed(2)}`, `bias ${signed(detail.bias)}`];
+    find(".facts").textContent = facts.filter(Boolean).join(" · ");
+    const isPinned = String(pinned) === String(detail.neuron);
+    if (inCard.detail === detail && inCard.off === off && inCard.isPinned === isPinned) return;
+    inCard = { detail, off, isPinned };
+    find("h4").textContent = layer === last ? `Output neuron ${names[neuron]}` : `Neuron ${neuron} of ${nameOfLayer(layer, layers)}`;
+    switchButton.hidden = layer === last;
+    switchButton.textContent = off ? "Switch on" : "Switch off";
+    const figures = find(".figures"), digits = find(".digits");
+    figures.replaceChildren();
+    digits.replaceChildren();
+    find(".strongest").textContent = isPinned && !off ? "the test digits that excite it most" : "";
     const incoming = floats(detail.incoming), outgoing = floats(detail.outgoing);
     figures.append(
       layer === 1
@@ -415,10 +460,9 @@ function renderExplorer({ model, el }) {
         : figure(pictureOf(floats(detail.pixels), 28), "followed back to the pixels, as if the layers between were linear"),
     );
     if (layer > 1) figures.append(weightsFigure(incoming, layer - 1, "from"));
-    if (layer < last) figures.append(weightsFigure(outgoing, layer + 1, "to"));
-    const digits = create("div", { class: "digits" });
-    const isPinned = String(pinned) === String(detail.neuron);
-    if (!isPinned) digits.append(create("span", { class: "muted" }, "Click it, or press Enter, for the test digits that excite it most."));
+    if (layer < last && !off) figures.append(weightsFigure(outgoing, layer + 1, "to"));
+    if (off) digits.append(create("span", {}, "Off: it passes nothing on."));
+    else if (!isPinned) digits.append(create("span", { class: "muted" }, "Click it, or press Enter, for the test digits that excite it most."));
     else if (!detail.labels.length) digits.append(create("span", {}, "No test digit excites it at all."));
     else {
       const bytes = detail.digits;
@@ -429,11 +473,6 @@ function renderExplorer({ model, el }) {
         digits.append(create("div", {}, ink, create("span", { class: "muted", "aria-hidden": "true" }, detail.excited[i].toFixed(2))));
       });
     }
-    keepKeys(head);
-    const hadFocus = card.contains(document.activeElement);
-    card.replaceChildren(head, figures,
-      create("p", { class: "strongest" }, isPinned ? "the test digits that excite it most" : ""), digits);
-    if (hadFocus) card.querySelector("button")?.focus();
   }
 
   function figure(picture, caption, label = caption) {
@@ -537,6 +576,9 @@ function renderExplorer({ model, el }) {
   return () => {
     resized.disconnect();
     stopCanvas();
+    cancelAnimationFrame(frame);
+    for (const timer of [late, leaving]) clearTimeout(timer);
+    model.off("change:neuron", follow);
     for (const name of shown) model.off(`change:${name}`, show);
   };
 }

@@ -1,8 +1,9 @@
 """A notebook widget: take a network apart, and see at once what it still reads."""
 
 import io
+import reprlib
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,16 +11,18 @@ import numpy as np
 import traitlets
 from PIL import Image
 
-from mnist_nn.canvas import DigitCanvas, StrokesTrait
+from mnist_nn.canvas import NOTHING, DigitCanvas, StrokesTrait, is_whole, say
 from mnist_nn.checks import (
     Activation,
     Rng,
     check_count,
     check_digits,
     check_network,
+    check_networks,
+    is_list,
 )
-from mnist_nn.data import MNIST, SIDE, check_data, load_split
-from mnist_nn.inference import read_digit
+from mnist_nn.data import MNIST, SIDE, Labels, Pixels, check_data, load_split
+from mnist_nn.inference import read_digit, read_drawing
 from mnist_nn.network import Network, forward_prop
 from mnist_nn.plots import plot_activations
 from mnist_nn.preparation import Strokes, prepare_strokes
@@ -27,7 +30,7 @@ from mnist_nn.storage import NUMBER_RECOGNITION, load_model
 
 __all__ = ["NetworkExplorer"]
 
-_TESTED = 1000  # digits: enough to tell 97% from 96%, and read in a few milliseconds
+_TEST_DIGITS = 1000  # enough to tell 97% from 96%, and read in a few milliseconds
 _STRONGEST = 8  # digits shown of a neuron
 
 # One script: the explorer's goes on where the canvas's would say what it exports.
@@ -77,6 +80,47 @@ def alter(
     return Network(w, b, activation or network.activation)
 
 
+class OffTrait(traitlets.TraitType[list[list[int]], Any]):
+    """For each hidden layer, the numbers of the neurons that are off."""
+
+    def make_dynamic_default(self) -> list[list[int]]:
+        """Give each widget a list of its own."""
+        return []
+
+    # Who changed the very list that the widget holds would change nothing: that goes unnoticed, as
+    # does the assignment of an equal list afterwards.
+    def get(self, obj: Any, cls: Any = None) -> list[list[int]]:
+        """Return a copy."""
+        return [[*neurons] for neurons in super().get(obj, cls) or []]
+
+    def validate(self, obj: Any, value: Any) -> list[list[int]]:
+        """Return the numbers sorted, each once.
+
+        Raises
+        ------
+        TraitError
+            If they are no neurons of the hidden layers.
+        """
+        hidden = obj.layers[1:-1]
+        lists = is_list(value) and all(
+            is_list(part) and not isinstance(part, str) for part in value
+        )
+        if not lists or len(value) != len(hidden):
+            came = len(value) if lists else reprlib.repr(value)
+            raise traitlets.TraitError(
+                f"off must have a list for each of {len(hidden)} hidden layers, not {came}; "
+                "write the numbers of the neurons to switch off, from 0, into that of their layer"
+            )
+        for neurons, width in zip(value, hidden, strict=True):
+            for neuron in neurons:
+                if not is_whole(neuron) or not 0 <= neuron < width:
+                    raise traitlets.TraitError(
+                        f"off must number neurons from 0 to {width - 1}, not {neuron!r}; choose "
+                        "one of these"
+                    )
+        return [sorted({int(neuron) for neuron in neurons}) for neurons in value]
+
+
 class NetworkExplorer(DigitCanvas):
     """A network to take apart: draw a digit, watch every layer, and switch off what you like.
 
@@ -89,8 +133,8 @@ class NetworkExplorer(DigitCanvas):
     ----------
     network : Network or dict, optional
         The network, of images in MNIST's form, 28 × 28 pixels. Or snapshots of its training, to
-        move through with a slider: ``{epoch: network, …}``, all with the same layers. Default:
-        `NUMBER_RECOGNITION`, the network of notebook 03.
+        move through with a slider: ``{epoch: network, …}``, all with the same layers and
+        activation. Default: `NUMBER_RECOGNITION`, the network of notebook 03.
     data : MNIST, optional
         The data whose first 1,000 test images are read. Default: MNIST.
     class_names : sequence of str, optional
@@ -103,15 +147,19 @@ class NetworkExplorer(DigitCanvas):
     accuracy : float
         The fraction of the test images that it reads correctly.
     prediction : Prediction or None
-        Its answer, or None if there is no digit.
+        Its answer, or None if there is no digit. If there is a drawing that does not seem to be one
+        digit, the prediction's ``doubt`` says so.
     strokes, example : list, and int or None
         The drawing, as in `DigitCanvas`; if there is none, the test image that is shown.
     off, noise, biases, activation : list, float, bool and str
         What is changed: the neurons that are off, a list for each hidden layer; the noise on the
         weights, from 0 to 2 of their standard deviations; whether there are biases; "relu" or
         "sigmoid". Assign to them to change it from Python; what does not fit is a TraitError.
+        Changing the lists in ``off`` has no effect: they are copies.
     epoch : int
         The snapshot that is shown.
+    kept, drawings : pair of arrays, and list
+        As in `DigitCanvas`, but its form that keeps drawings is hidden: assign to ``drawings``.
 
     Raises
     ------
@@ -122,8 +170,8 @@ class NetworkExplorer(DigitCanvas):
     _esm = _CANVAS.rpartition("export default")[0] + _EXPLORER
     stroke = StrokesTrait().tag(sync=True)  # the one being drawn: [points], or [] if there is none
     example = traitlets.Int(0, min=0, allow_none=True).tag(sync=True)
-    off = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
-    noise = traitlets.Float(0.0, min=0.0, max=2.0).tag(sync=True)
+    off = OffTrait().tag(sync=True)
+    noise = traitlets.Float(0.0).tag(sync=True)
     biases = traitlets.Bool(True).tag(sync=True)
     activation = traitlets.Enum(get_args(Activation), "relu").tag(sync=True)
     epoch = traitlets.Int().tag(sync=True)
@@ -151,9 +199,9 @@ class NetworkExplorer(DigitCanvas):
         last = self._snapshots[max(self._snapshots)]
         if data is not None:
             check_data(data)
-        X, Y = load_split("test") if data is None else (data.test_X, data.test_Y)
-        self._X, self._Y = X[:_TESTED], Y[:_TESTED]
+        self._X, self._Y = _test_digits() if data is None else _first(data.test_X, data.test_Y)
         check_digits(last, self._X, self._Y, names=("data.test_X", "data.test_Y"))
+        self._noisy: Any = None
         self._changed: Any = None
         self._shown: Any = None
         super().__init__(last, class_names=class_names)
@@ -193,23 +241,15 @@ class NetworkExplorer(DigitCanvas):
         self.traits()["strokes"].validate(self, [*self.strokes, *stroke])  # not too many in all
         return stroke
 
-    @traitlets.validate("off")
-    def _check_off(self, proposal: Any) -> list[list[int]]:
-        off: list[list[int]] = proposal["value"]
-        hidden = self.layers[1:-1]
-        if len(off) != len(hidden):
+    @traitlets.validate("noise")
+    def _check_noise(self, proposal: Any) -> float:
+        noise: float = proposal["value"]
+        if not 0 <= noise <= 2:  # which NaN is not either
             raise traitlets.TraitError(
-                f"off must have a list for each of {len(hidden)} hidden layers, not {len(off)}; "
-                "write the numbers of the neurons to switch off, from 0, into that of their layer"
+                f"noise must be a number from 0 to 2, not {noise:g}; give it in standard "
+                "deviations of a layer's weights"
             )
-        for neurons, width in zip(off, hidden, strict=True):
-            for neuron in neurons:
-                if not 0 <= neuron < width:
-                    raise traitlets.TraitError(
-                        f"off must number neurons from 0 to {width - 1}, not {neuron}; choose one "
-                        "of these"
-                    )
-        return [sorted(set(neurons)) for neurons in off]
+        return noise
 
     @traitlets.validate("epoch")
     def _check_epoch(self, proposal: Any) -> int:
@@ -261,41 +301,44 @@ class NetworkExplorer(DigitCanvas):
             self.changes_read = self.changes
 
     def _take_apart(self) -> None:
+        # Drawing the noise takes longer than all the rest: it is kept for the next change.
+        if self._noisy is None or self._noisy[0] != (self.epoch, self.noise):
+            noisy = alter(self._snapshots[self.epoch], noise=self.noise)
+            self._noisy = (self.epoch, self.noise), noisy
         self._network = alter(
-            self._snapshots[self.epoch],
-            off=self.off,
-            noise=self.noise,
-            biases=self.biases,
-            activation=self.activation,
+            self._noisy[1], off=self.off, biases=self.biases, activation=self.activation
         )
-        self._tested = forward_prop(self._network, self._X)
-        self.accuracy = float((self._tested[-1].argmax(axis=1) == self._Y).mean())
+        self._test_activations = forward_prop(self._network, self._X)
+        self.accuracy = float((self._test_activations[-1].argmax(axis=1) == self._Y).mean())
         # Of a ReLU, a few may be extreme; the brightness should suit the rest.
-        self.brightest = [float(np.quantile(A[:100], 0.99)) or 1.0 for A in self._tested[1:]]
+        self.brightest = [
+            float(np.quantile(A[:100], 0.99)) or 1.0 for A in self._test_activations[1:]
+        ]
 
     def _answer(self, strokes: Strokes, example: int | None) -> None:
-        x, self.message = None, "Nothing drawn yet"
+        x, label = None, None
         if strokes:
             x = prepare_strokes(strokes).ravel()
         elif example is not None:
-            x = self._X[example]
+            x, label = self._X[example], int(self._Y[example])
         if x is None:
             self.seen, self.probabilities, self.activations, self.prediction = b"", [], b"", None
+            self.message = NOTHING
             return
         self._activations = forward_prop(self._network, x[None])
         for A, neurons in zip(self._activations[1:], self.off, strict=False):
             A[:, neurons] = 0
-        self.prediction = read_digit(self._network, x[None], class_names=self._class_names)
+        self.prediction = (
+            read_drawing(self._network, x[None], self._class_names)
+            if strokes
+            else read_digit(self._network, x[None], label, self._class_names)
+        )
+        self.message = say(self.prediction)
         self.seen = np.round(255 * x).astype(np.uint8).tobytes()
         self.activations = np.concatenate(
             self._activations[1:], axis=None, dtype=np.float32
         ).tobytes()
         self.probabilities = self.prediction.probabilities.tolist()
-        article = "a " if self._class_names is None else ""
-        read = self.prediction.digit
-        self.message = f"The network reads {article}{self.names[read]}"
-        if not strokes and read != (label := self._Y[example]):
-            self.message += f", but it is {article}{self.names[label]}"
 
     def _detail(self, layer: int, number: int) -> dict[str, Any]:
         """Collect what is shown of a neuron, arrays as bytes: float32, and uint8 for images."""
@@ -304,7 +347,7 @@ class NetworkExplorer(DigitCanvas):
         outgoing = w[layer][number] if layer < len(w) else incoming[:0]
         # What its input would be, per pixel, were every layer before it linear.
         pixels = reduce(lambda back, before: before @ back, reversed(w[: layer - 1]), incoming)
-        excited = self._tested[layer][:, number]
+        excited = self._test_activations[layer][:, number]
         strongest = np.argsort(-excited, kind="stable")[:_STRONGEST]
         strongest = strongest[excited[strongest] > 0]
         numbers = {"incoming": incoming, "outgoing": outgoing, "pixels": pixels}
@@ -326,22 +369,24 @@ class NetworkExplorer(DigitCanvas):
         return Image.open(file), text
 
 
-def _by_epoch(snapshots: Any) -> dict[int, Network]:
+def _first(X: Pixels, Y: Labels) -> tuple[Pixels, Labels]:
+    # Copies: a view would keep the whole test set in memory, for as long as the widget lives.
+    return X[:_TEST_DIGITS].copy(), Y[:_TEST_DIGITS].copy()
+
+
+@cache
+def _test_digits() -> tuple[Pixels, Labels]:
+    return _first(*load_split("test"))
+
+
+def _by_epoch(network: Any) -> dict[int, Network]:
     """Sort the snapshots by epoch; a single network is the only one."""
-    if not isinstance(snapshots, Mapping):
-        snapshots = {0: snapshots}
-    if not snapshots:
-        raise ValueError(
-            "network must have one snapshot or more, not an empty dict; keep some in a function "
-            "that you pass to train as watch"
-        )
-    for epoch, network in snapshots.items():
-        check_count("each epoch of network", epoch, 0)
+    if not isinstance(network, Mapping):
         check_network(network, SIDE**2)
-    layers = {tuple(network.neuron_layers) for network in snapshots.values()}
-    if len(layers) > 1:
-        raise ValueError(
-            f"network must be snapshots with the same layers, not {sorted(layers)}; take them from "
-            "one training run"
-        )
-    return {int(epoch): snapshots[epoch] for epoch in sorted(snapshots)}
+        return {0: network}
+    for epoch in network:
+        check_count("each epoch of network", epoch, 0)
+    snapshots = {int(epoch): network[epoch] for epoch in sorted(network)}
+    check_networks("snapshots", [*snapshots.values()], at_least=1)
+    check_network(next(iter(snapshots.values())), SIDE**2)  # and so all the others
+    return snapshots

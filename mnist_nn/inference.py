@@ -64,8 +64,9 @@ class Prediction(_Answer):
         What the classes are called, to show them by. It is no item of the tuple, which has three,
         and neither is the next.
     doubt : str or None
-        Why the answer is not to be relied on, or None: see `find_doubt`. Only drawings and pictures
-        of your own are looked at in that way.
+        Why the answer is not to be relied on, or None: the image does not look like one digit (see
+        `MOST_DOUBT`), or no class is more probable than all the others together. Only drawings and
+        pictures of your own are looked at in that way.
     """
 
     class_names: tuple[str, ...] | None = None

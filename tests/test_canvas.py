@@ -26,6 +26,7 @@ from mnist_nn import (
     prepare_strokes,
     train,
 )
+from mnist_nn.canvas import say
 
 SMALL = load_model(NUMBER_RECOGNITION)
 SEVEN = [[[0.3, 0.2], [0.7, 0.2], [0.5, 0.8]]]
@@ -67,6 +68,15 @@ def test_a_network_of_ones_own_is_asked() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("digit", "name"), [(0, "a 0"), (8, "an 8"), (11, "an 11"), (18, "an 18"), (20, "a 20")]
+)
+def test_the_answer_is_a_sentence(digit: int, name: str) -> None:
+    assert say(Prediction(digit, None, np.ones(21))) == f"The network reads {name}"
+    assert say(Prediction(digit, digit, np.ones(21))) == f"The network reads {name}"
+    assert say(Prediction(3, digit, np.ones(21))) == f"The network reads a 3, but it is {name}"
+
+
 def test_what_is_no_digit_is_answered_with_doubt() -> None:
     canvas = DigitCanvas()
     page_full_of_ink = [[[x, 0], [x, 1]] for x in np.linspace(0, 1, 40).tolist()]
@@ -106,19 +116,31 @@ def test_kept_drawings_are_digits_to_train_on() -> None:
         progress=False,
     )
     assert make_predictions(network, X).tolist() == [7, 4]
+    canvas.drawings = [(label, SEVEN) for label in Y]  # NumPy's integers
+    assert canvas.drawings == [(7, SEVEN), (4, SEVEN)]
+    assert type(canvas.drawings[0][0]) is int  # or it could not be sent to the browser
     canvas.drawings = []
     assert len(canvas.kept[0]) == 0
 
 
 @pytest.mark.parametrize(
-    "drawings",
-    ["seven", [7], [[7]], [[7, []]], [[10, SEVEN]], [[-1, SEVEN]], [["7", SEVEN]], [[True, SEVEN]]],
+    ("drawings", "came"),
+    [
+        ("seven", "'seven'"),
+        ([7], "7"),
+        ([[7]], "[7]"),
+        ([[7, []]], "one without strokes"),
+        ([[10, SEVEN]], "the label 10"),
+        ([[-1, SEVEN]], "the label -1"),
+        ([["7", SEVEN]], "the label '7'"),
+        ([[True, SEVEN]], "the label True"),
+    ],
 )
-def test_only_strokes_with_a_label_are_kept(drawings: Any) -> None:
+def test_only_strokes_with_a_label_are_kept(drawings: Any, came: str) -> None:
     canvas = DigitCanvas(SMALL)
     canvas.drawings = [(7, SEVEN)]
-    said = "drawings must be pairs of a label from 0 to 9 and the strokes of a drawing"
-    with pytest.raises(TraitError, match=said):
+    said = f"drawings must be pairs of a label from 0 to 9 and the strokes of a drawing, not {came}"
+    with pytest.raises(TraitError, match=re.escape(said)):
         canvas.drawings = drawings
     canvas.set_state({"drawings": drawings, "strokes": CROSSED, "changes": 1})
     assert canvas.message.startswith(said)

@@ -4,7 +4,10 @@ import base64
 import io
 import math
 import re
+import shutil
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,13 +138,16 @@ def test_each_thing_is_computed_once_a_message(monkeypatch: pytest.MonkeyPatch) 
 
         monkeypatch.setattr(mnist_nn.explorer, name, counted)
     explorer.set_state({"noise": 0.1, "biases": False, "off": [[1], [2]], "changes": 1})
-    assert calls == ["alter"]
-    explorer.set_state({"stroke": SEVEN, "example": None, "changes": 2})
-    assert calls == ["alter", "prepare_strokes"]
+    assert calls == ["alter", "alter"]  # with the noise, and then with the rest
+    explorer.set_state({"biases": True, "changes": 2})
+    assert calls.pop() == "alter"
+    assert calls == ["alter", "alter"]  # the noise was kept
+    explorer.set_state({"stroke": SEVEN, "example": None, "changes": 3})
+    assert calls == ["alter", "alter", "prepare_strokes"]
     # At its end, the stroke joins the others: the drawing is the same.
-    explorer.set_state({"strokes": SEVEN, "stroke": [], "changes": 3})
-    explorer.set_state({"neuron": [2, 3], "changes": 4})
-    assert calls == ["alter", "prepare_strokes"]
+    explorer.set_state({"strokes": SEVEN, "stroke": [], "changes": 4})
+    explorer.set_state({"neuron": [2, 3], "changes": 5})
+    assert calls == ["alter", "alter", "prepare_strokes"]
 
 
 def test_the_digit_is_an_example_a_drawing_or_none(mnist: MNIST) -> None:
@@ -151,7 +157,9 @@ def test_the_digit_is_an_example_a_drawing_or_none(mnist: MNIST) -> None:
     X, Y = mnist.test_X[:1000], mnist.test_Y[:1000]
     read = predict(X, Y, *explorer.network).predictions
     wrong = explorer.example = int(np.flatnonzero(read != Y)[0])
-    assert explorer.message == f"The network reads a {read[wrong]}, but it is a {Y[wrong]}"
+    article = {8: "an"}
+    expected = [f"{article.get(digit, 'a')} {digit}" for digit in (int(read[wrong]), int(Y[wrong]))]
+    assert explorer.message == "The network reads {}, but it is {}".format(*expected)
     explorer.set_state({"stroke": SEVEN, "example": None, "changes": 1})
     assert isinstance(explorer.prediction, Prediction)
     assert explorer.message == "The network reads a 7"
@@ -159,6 +167,11 @@ def test_the_digit_is_an_example_a_drawing_or_none(mnist: MNIST) -> None:
     explorer.strokes = []
     assert explorer.message == "Nothing drawn yet"
     assert explorer.prediction is None
+    explorer.strokes = [[[0.5, 0.5]]]
+    assert explorer.message == "Not sure: this does not look like one digit"
+    explorer.strokes, explorer.off = SEVEN, [[*range(64)], [*range(32)]]  # only biases are left
+    assert explorer.message.startswith("Not sure: no answer is more probable")
+    explorer.strokes = []
     assert (explorer.seen, explorer.activations, explorer.probabilities) == (b"", b"", [])
 
 
@@ -190,6 +203,27 @@ def test_a_neuron_in_detail(explorer: NetworkExplorer, mnist: MNIST, neuron: lis
     np.testing.assert_allclose(images / 255, mnist.test_X[strongest], atol=1e-6)
 
 
+def test_only_the_digits_that_are_read_stay_in_memory(mnist: MNIST) -> None:
+    for explorer in (NetworkExplorer(data=mnist), NetworkExplorer()):
+        for part in (explorer._X, explorer._Y):
+            assert len(part) == 1000
+            assert part.base is None  # no view of all 10,000
+    assert NetworkExplorer()._X is explorer._X
+
+
+def test_what_is_off_is_assigned_not_changed_in_place() -> None:
+    explorer = NetworkExplorer(SMALL)
+    before = explorer.accuracy
+    explorer.off[0].append(5)
+    assert explorer.off == [[], []]
+    explorer.off = [np.arange(6), (np.int64(0),)]
+    assert explorer.off == [[0, 1, 2, 3, 4, 5], [0]]
+    assert {type(neuron) for neurons in explorer.off for neuron in neurons} == {int}
+    assert not explorer.network.w[1].any()
+    explorer.off = [[], []]
+    assert explorer.accuracy == before
+
+
 def test_a_neuron_that_nothing_excites() -> None:
     network = init_params([784, 3, 10], rng=0)
     network.w[0][:], network.b[0][:] = 0, -1
@@ -209,10 +243,12 @@ def test_a_neuron_that_nothing_excites() -> None:
     [
         ({"off": [[1]]}, "off must have a list for each of 2 hidden layers, not 1; write"),
         ({"off": [[64], []]}, "off must number neurons from 0 to 63, not 64; choose"),
+        ({"off": [[True], []]}, "off must number neurons from 0 to 63, not True; choose"),
         ({"off": [[], [-1]]}, "off must number neurons from 0 to 31, not -1; choose"),
-        ({"off": "all"}, "'off' trait"),
-        ({"noise": -0.1}, "'noise' trait"),
-        ({"noise": 2.1}, "'noise' trait"),
+        ({"off": "all"}, "off must have a list for each of 2 hidden layers, not 'all'; write"),
+        ({"noise": -0.1}, "noise must be a number from 0 to 2, not -0.1; give"),
+        ({"noise": math.nan}, "noise must be a number from 0 to 2, not nan; give"),
+        ({"noise": 2.1}, "noise must be a number from 0 to 2, not 2.1; give"),
         ({"activation": "tanh"}, "'activation' trait"),
         ({"epoch": 5}, r"epoch must be one of \[0, 10, 332\], not 5; choose"),
         ({"example": 1000}, "example must number a test image from 0 to 999, not 1000; choose"),
@@ -246,20 +282,32 @@ def test_what_does_not_fit_is_refused(
 def test_only_snapshots_of_one_network_can_be_explored(mnist: MNIST) -> None:
     with pytest.raises(TypeError, match="expected a Network, not str"):
         NetworkExplorer("record.npz")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="expected a Network, not tuple"):
+    with pytest.raises(TypeError, match=r"snapshots\[0\] .*: expected a Network, not tuple"):
         NetworkExplorer({0: (SMALL, None)})  # type: ignore[dict-item]
-    with pytest.raises(ValueError, match="network must have one snapshot or more, not an empty"):
+    with pytest.raises(TypeError, match="snapshots must be a list of at least 1 networks, not 0"):
         NetworkExplorer({})
     with pytest.raises(ValueError, match="each epoch of network must be a whole number of at lea"):
         NetworkExplorer({"last": SMALL})  # type: ignore[dict-item]
-    with pytest.raises(ValueError, match="network must be snapshots with the same layers, not"):
+    with pytest.raises(ValueError, match="snapshots must hold networks of the same layers"):
         NetworkExplorer({0: SMALL, 10: SNAPSHOTS[10]})
+    with pytest.raises(ValueError, match=r"same layers and activation, not .*'relu'.*'sigmoid'"):
+        NetworkExplorer({0: SNAPSHOTS[0]._replace(activation="relu"), 10: SNAPSHOTS[10]})
     with pytest.raises(ValueError, match="network must take 784 pixels, not 9"):
         NetworkExplorer(init_params([9, 10], rng=0))
     with pytest.raises(TypeError, match="data must be an MNIST, not tuple"):
         NetworkExplorer(data=tuple(mnist))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"data\.test_Y must .*0 to 2"):
         NetworkExplorer(init_params([784, 3], rng=0))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js, node, on the PATH")
+def test_the_scripts_of_canvas_and_explorer_are_one_module(tmp_path: Path) -> None:
+    script = tmp_path / "explorer.mjs"
+    script.write_text(str(NetworkExplorer._esm), "utf-8")
+    names = f"import('{script.as_uri()}').then(({{default: widget}}) => console.log(widget))"
+    command = ["node", "--input-type=module", "--eval", names]
+    came = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert came.stdout.strip() == "{ render: [Function: renderExplorer] }", came.stderr
 
 
 def test_without_a_browser_there_is_a_picture_of_every_layer(mnist: MNIST) -> None:
