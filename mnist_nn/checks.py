@@ -553,10 +553,14 @@ def check_network(network: Any, pixels: int | None = None) -> None:
 
 def check_networks(name: str, networks: Any, *, at_least: int) -> None:
     """Raise unless it lists so many sound networks, or more, of the same layers and activation."""
-    if not isinstance(networks, Sequence) or len(networks) < at_least:
-        came = len(networks) if isinstance(networks, Sequence) else type(networks).__name__
+    if not isinstance(networks, Sequence):
         raise TypeError(
-            f"{name} must be a list of at least {at_least} networks, not {came}; collect what "
+            f"{name} must be a list of networks, not {type(networks).__name__}; of snapshots that "
+            "training handed to watch, pass list(snapshots.values())"
+        )
+    if len(networks) < at_least:
+        raise ValueError(
+            f"{name} must hold at least {at_least} networks, not {len(networks)}; collect what "
             "training hands to watch"
         )
     for i, network in enumerate(networks):

@@ -351,7 +351,8 @@ def loss_plane(path: Sequence[Network], X: Floats, Y: Integers, *, points: int =
     Parameters
     ----------
     path : sequence of networks
-        Three or more snapshots of one training, in order: what `train` handed to ``watch``.
+        Three or more snapshots of one training, in order: what `train` handed to ``watch``, or
+        ``list(snapshots.values())`` if that was ``snapshots.__setitem__``.
     X, Y : (N, n_in) array and (N,) integer array
         The images and labels to compute the loss on, once for each point of the grid.
     points : int

@@ -43,6 +43,7 @@ from mnist_nn.checks import (
     is_list,
     name_classes,
 )
+from mnist_nn.evaluation import LossPlane
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -316,10 +317,7 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
         axis.set_title(measure, y=1)  # otherwise every draw recomputes its position
         axis.grid(alpha=0.3)
     losses, accuracies = axes
-    # On a linear scale, everything after the first few epochs would be a flat line.
-    losses.set_yscale("log", subs=[2, 5])
-    losses.yaxis.set_major_formatter("{x:g}")
-    losses.yaxis.set_minor_formatter("{x:g}")
+    _scale_losses(losses)
     accuracies.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     if "validation_loss" in history:
         best = history.index[int(history["validation_loss"].argmin())]
@@ -329,21 +327,12 @@ def plot_history(history: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def plot_loss_plane(
-    x: Array,
-    y: Array,
-    loss: Array,
-    path: Array,
-    *,
-    epochs: Sequence[int] | None = None,
-) -> "Figure":
+def plot_loss_plane(plane: LossPlane, *, epochs: Sequence[int] | None = None) -> "Figure":
     """Draw the loss on a plane as a map with contour lines, and the path of training across it.
 
     Parameters
     ----------
-    x, y : (columns,) and (rows,) arrays
-    loss : (rows, columns) array
-    path : (networks, 2) array
+    plane : LossPlane
         What `loss_plane` returned. The three networks that span the plane, the first, the middle
         and the last, are circled.
     epochs : sequence of int, optional
@@ -351,15 +340,21 @@ def plot_loss_plane(
     """
     from matplotlib.colors import LogNorm
 
-    check_numbers("x", x, ("columns",))
-    check_numbers("y", y, ("rows",))
-    check_numbers("loss", loss, (len(y), len(x)), lowest=0)
-    check_numbers("path", path, ("networks", 2))
+    if not isinstance(plane, LossPlane):
+        raise TypeError(
+            f"plane must be a LossPlane, not {type(plane).__name__}; pass what loss_plane returned"
+        )
+    x, y, loss, path, distances = plane
+    check_numbers("plane.x", x, ("columns",))
+    check_numbers("plane.y", y, ("rows",))
+    check_numbers("plane.loss", loss, (len(y), len(x)), lowest=0)
+    check_numbers("plane.path", path, ("networks", 2))
+    check_numbers("plane.distances", distances, (len(path),), lowest=0)
     for name, coordinates in (("x", x), ("y", y)):
         if len(coordinates) < 2 or np.diff(coordinates).min() <= 0:
             raise ValueError(
-                f"{name} must hold two coordinates or more, each larger than the one before, not "
-                f"{coordinates}; pass what loss_plane returned"
+                f"plane.{name} must hold two coordinates or more, each larger than the one before, "
+                f"not {coordinates}; pass what loss_plane returned"
             )
     if epochs is not None and (not is_list(epochs) or len(epochs) != len(path)):
         came = len(epochs) if is_list(epochs) else type(epochs).__name__
@@ -369,10 +364,11 @@ def plot_loss_plane(
         )
     for epoch in [] if epochs is None else epochs:
         check_count("each of epochs", epoch, 0)
-    figure, (axis,) = _figure(1, 1, (9, 1.3 + 7 * np.ptp(y) / np.ptp(x)))
+    figure, (axis,) = _figure(1, 1, (9, 1.3 + 7 * float(np.ptp(y) / np.ptp(x))))
     # Contour lines at even factors, as the loss of training falls: 0.1, 0.15, 0.2, 0.3, 0.5, …
     loss = np.maximum(loss, 1e-6)
-    steps = np.outer(10.0 ** np.arange(-6, 3), [1, 1.5, 2, 3, 5, 7]).ravel()
+    decades = np.arange(np.floor(np.log10(loss.min())), np.ceil(np.log10(loss.max())) + 1)
+    steps = np.outer(10.0**decades, [1, 1.5, 2, 3, 5, 7]).ravel()
     first, last = steps.searchsorted([loss.min(), loss.max()])
     levels = steps[max(first - 1, 0) : max(last, 1) + 1]
     drawn = axis.contourf(x, y, loss, levels, cmap="viridis", norm=LogNorm())
@@ -404,7 +400,8 @@ def plot_histories(histories: "Mapping[str, pd.DataFrame]") -> "Figure":
     histories : mapping of str to pandas.DataFrame
         For the name of each run its history, such as `train` returned. The panels are the columns
         of the first one whose names end in ``loss`` or ``accuracy``; the others must have them too.
-        A line ends where its numbers become NaN, and its name then says so.
+        A line ends where its numbers become NaN, and its name then says so. Up to nine runs can be
+        told apart, by color and dashes.
     """
     import pandas as pd
 
@@ -416,19 +413,17 @@ def plot_histories(histories: "Mapping[str, pd.DataFrame]") -> "Figure":
         finite = history.fillna(0.0) if isinstance(history, pd.DataFrame) else history
         check_table(f"histories[{name!r}]", finite, measures)
     figure, axes = _figure(1, len(measures), (max(6, 4.5 * len(measures)), 2.9))
-    looks = (_BLUE, "-", 3), (_VERMILION, "--", 2), ("black", ":", 2)
+    colors, styles = (_BLUE, _VERMILION, "black"), ("-", "--", ":")
     for axis, measure in zip(axes, measures, strict=True):
         for i, (name, history) in enumerate(histories.items()):
-            color, style, width = looks[i % 3]
+            look: dict[str, Any] = {"color": colors[i % 3], "linestyle": styles[(i + i // 3) % 3]}
             line = history[measure]
             label = f"{name}: NaN" if line.isna().any() else name
-            axis.plot(line.index, line, style, color=color, linewidth=width, label=label)
+            axis.plot(line.index, line, linewidth=2 if i else 3, label=label, **look)
         axis.set(title=measure.replace("_", " "), xlabel=first.index.name)
         axis.grid(alpha=0.3)
         if measure.endswith("loss"):
-            axis.set_yscale("log", subs=[2, 5])
-            axis.yaxis.set_major_formatter("{x:g}")
-            axis.yaxis.set_minor_formatter("{x:g}")
+            _scale_losses(axis)
         else:
             axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
     axes[0].legend(frameon=False)
@@ -647,8 +642,9 @@ def film_weights(
         check_numbers(f"snapshots[{step}]", w, size)
         size = w.shape
     shape = image_shape("snapshots", len(w), shape)
-    # All frames have the scale of the last, which has the largest weights.
-    figure = plot_weights(w, columns=columns, shape=shape)
+    # All frames have the scale of the one with the largest weights.
+    largest = max(snapshots.values(), key=lambda w: np.abs(w).max())
+    figure = plot_weights(largest, columns=columns, shape=shape)
     columns = min(columns, w.shape[1])
     rows = -(-w.shape[1] // columns)
     figure.set_size_inches(1.4 * columns + 1.2, 1.4 * rows + 0.5)
@@ -1151,6 +1147,15 @@ def _places(size: int) -> dict[int, float]:
     return {i: 0.9 * (i + (5 - size) / 2) for i in range(size)}
 
 
+def _scale_losses(axis: "Axes") -> None:
+    """Make the scale of drawn losses logarithmic, unless all are 0."""
+    # On a linear scale, everything after the first few epochs would be a flat line.
+    if any((np.asarray(line.get_ydata()) > 0).any() for line in axis.lines):
+        axis.set_yscale("log", subs=[2, 5])
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+
+
 def _accuracy_ticks(lowest: float, highest: float) -> Array:
     """Choose ticks for accuracies, from below the lowest to above the highest."""
     # 100% would be infinitely far away.
@@ -1189,9 +1194,10 @@ def _figure(
 def _film(figures: "Iterable[Figure]", seconds: float = 6.0) -> bytes:
     """Draw figures of one size one after the other, as an animated PNG that starts over at its end.
 
-    The last frame stays for 2 seconds more. One figure can be the whole film, if it is changed from
-    one frame to the next. To keep the file small, all frames share a palette of 63 colors, and
-    where a frame is like the one before, it is transparent.
+    The last frame stays for 2 seconds more, and is what one sees where no film can be played. One
+    figure can be the whole film, if it is changed from one frame to the next. To keep the file
+    small, all frames share a palette of 63 colors, and where a frame is like the one before, it is
+    transparent.
     """
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -1208,25 +1214,30 @@ def _film(figures: "Iterable[Figure]", seconds: float = 6.0) -> bytes:
     transparent = 63
     colors = [*(palette.getpalette() or [])[: 3 * transparent], 0, 0, 0]
 
-    images, before = [], None
-    for frame in frames:
+    images: list[Image.Image] = []
+    before = None
+    for frame in [frames[-1], *frames]:
         indices = np.asarray(
             Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
         )
+        is_whole = (
+            len(images) < 2
+        )  # the picture for where no film can be played, and the first frame
         image = Image.fromarray(
-            indices if before is None else np.where(indices == before, transparent, indices)
+            indices if is_whole else np.where(indices == before, transparent, indices)
         )
         image.putpalette(colors)
         image.info["transparency"] = transparent
         images.append(image)
         before = indices
-    durations = [round(1000 * seconds / len(images))] * len(images)
+    durations = [round(1000 * seconds / len(frames))] * len(frames)
     durations[-1] += 2000
     file = BytesIO()
     images[0].save(
         file,
         "PNG",
         save_all=True,
+        default_image=True,
         append_images=images[1:],
         duration=durations,
         loop=0,

@@ -75,7 +75,8 @@ def gradient_descent(
         Iterations from one row of the history to the next.
     watch : callable, optional
         A function that is given the number of steps done and a copy of the network: at the start,
-        and after each step.
+        and after each step. A run that goes on from a checkpoint hands out what is still to come,
+        from the state there on; a finished one, only its last state.
     checkpoint : path, optional
         A file to go on from; see `train`.
     progress : bool
@@ -210,7 +211,8 @@ def train(
     watch : callable, optional
         A function that is given the number of epochs done and a copy of the network: at the start,
         and after each epoch. To keep the network of every epoch in a dict, pass
-        ``watch=snapshots.__setitem__``.
+        ``watch=snapshots.__setitem__``. A run that goes on from a checkpoint hands out what is
+        still to come, from the state there on; a finished one, only its last state.
     checkpoint : path, optional
         The file in which to keep the state of the run: after an epoch, but so seldom that writing
         takes 2% of the time, and at the end. Called again with the same arguments, after a crash or

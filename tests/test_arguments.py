@@ -32,6 +32,7 @@ from mnist_nn import (
     MNIST,
     NUMBER_RECOGNITION,
     SGD,
+    LossPlane,
     backward_prop,
     calibration,
     confusion_matrix,
@@ -70,6 +71,9 @@ RESULTS = pd.DataFrame(
 )
 NAMES = list("abcdefghij")
 PATH = [init_params([9, 2, 10], rng=seed) for seed in range(3)]
+PLANE = LossPlane(
+    np.arange(3.0), np.arange(2.0), X[:2, :3].copy(), X[:3, :2].copy(), X[:3, 2].copy()
+)
 DATA = MNIST(DIGITS, Y[:3], DIGITS, Y[:3])
 ROBUSTNESS = {"noise": pd.DataFrame({"one": [1, 0.5], "other": [0.9, 0.8]})}
 SEARCH = pd.DataFrame({2: [0.9, 0.8], 6: [0.95, 0.85]})
@@ -146,8 +150,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "plot_activations": {"activations": [A[:1] for A in ACTIVATIONS], "class_names": NAMES}
     | {"shape": (3, 3)},
     "plot_saliency": {"X": X[:2], "gradients": X[:2] - 0.5, "shape": (3, 3)},
-    "plot_loss_plane": {"x": np.arange(3.0), "y": np.arange(2.0), "loss": X[:2, :3].copy()}
-    | {"path": X[:3, :2].copy(), "epochs": [0, 1, 3]},
+    "plot_loss_plane": {"plane": PLANE, "epochs": [0, 1, 3]},
     "plot_maps": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y},
     "plot_maps:with names": {"maps": {"pixels": X[:, :2].copy()}, "Y": Y, "class_names": NAMES},
     "plot_network": {"network": NETWORK},
@@ -337,10 +340,7 @@ FITS: dict[str, set[str]] = {
     "plot_history history": {"no seconds"},
     "loss_plane path": {"reversed"},
     "loss_plane path[]": ANY_PIXELS | {"as float"},
-    "plot_loss_plane x": {"a -1", "as int"},
-    "plot_loss_plane y": {"a -1", "as int"},
-    "plot_loss_plane loss": {"a 10", "as int"},
-    "plot_loss_plane path": ANY_PIXELS | {"as int"},
+    "plot_loss_plane plane[]": ANY_PIXELS | {"as int"},
     "plot_loss_plane epochs": {"None", "reversed"},
     "plot_loss_plane epochs[]": DIGIT | {"10⁹", "10⁴⁰⁰"},
     "plot_maps maps[]": ANY_PIXELS | {"as int"},

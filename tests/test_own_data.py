@@ -355,8 +355,8 @@ def test_it_is_evaluated(own: Own) -> None:
     assert 0 < error < 1
     assert principal_components(own.data.test_X).shape == (150, 2)
     path = [init_params([108, 12, 3], rng=0), init_params([108, 12, 3], rng=1), own.network]
-    x, y, loss, points, _ = loss_plane(path, own.data.test_X, own.data.test_Y, points=10)
-    assert drawn(plot_loss_plane(x, y, loss, points)).axes[1].get_ylabel() == "loss"
+    plane = loss_plane(path, own.data.test_X, own.data.test_Y, points=10)
+    assert drawn(plot_loss_plane(plane)).axes[1].get_ylabel() == "loss"
 
 
 def test_a_label_too_many_says_what_to_do() -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
 from mnist_nn import (
+    LossPlane,
     film_decision,
     film_weights,
     forward_prop,
@@ -85,8 +86,9 @@ SEARCH = pd.DataFrame(
     index=pd.Index([0.1, 0.02, 1e-3, 1e-4, 0.0123456], name="rate"),
 )
 SEARCH.loc[1e-3, 18] = 0.97
-PLANE = np.arange(5.0), np.arange(4.0), np.linspace(0.12, 1.9, 20).reshape(4, 5)
+LOSSES = np.linspace(0.12, 1.9, 20).reshape(4, 5)
 PATH = np.array([[0.0, 0.0], [1.0, 0.5], [2.0, 2.0], [2.5, 1.0], [3.0, 0.0]])
+PLANE = LossPlane(np.arange(5.0), np.arange(4.0), LOSSES, PATH, np.zeros(5))
 MOMENTS = {0: RNG.normal(size=(5, 2)) / 9, 3: RNG.normal(size=(5, 2))}
 READ = {0: np.array([7, 7, 7, 7, 7]), 3: np.array([3, 7, 4, 1, 6])}
 PLOTS: list[Callable[[], Figure]] = [
@@ -100,7 +102,7 @@ PLOTS: list[Callable[[], Figure]] = [
     lambda: plot_activations(ACTIVATIONS),
     lambda: plot_saliency(DIGITS, DIGITS - 0.5),
     lambda: plot_maps(MAPS, LABELS),
-    lambda: plot_loss_plane(*PLANE, PATH),
+    lambda: plot_loss_plane(PLANE),
     lambda: plot_decision(MOMENTS, READ, LABELS),
     lambda: plot_reliability(BINS, 0.05),
     lambda: plot_robustness(CORRUPTED),
@@ -328,8 +330,7 @@ def test_plot_history_of_gradient_descent_has_no_validation() -> None:
 
 
 def test_plot_loss_plane_draws_the_path_and_names_the_networks_that_span_the_plane() -> None:
-    x, y, loss = PLANE
-    figure = plot_loss_plane(x, y, loss, PATH, epochs=[0, 1, 3, 10, 30])
+    figure = plot_loss_plane(PLANE, epochs=[0, 1, 3, 10, 30])
     axis, bar = figure.axes
     assert {(text.get_text(), text.xy) for text in axis.texts} == {
         ("epoch 0", (0, 0)),
@@ -341,15 +342,21 @@ def test_plot_loss_plane_draws_the_path_and_names_the_networks_that_span_the_pla
     filled, lines = axis.collections
     for contours in (filled, lines):
         levels = np.array(contours.levels)
-        assert levels[0] <= loss.min() < loss.max() <= levels[-1]
+        assert levels[0] <= LOSSES.min() < LOSSES.max() <= levels[-1]
         assert set(levels.round(9)) <= {0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2}
     ticks = [tick.get_text() for tick in bar.get_yticklabels()]
     assert ticks == ["0.1", "0.2", "0.5", "1", "2"]
 
 
 def test_plot_loss_plane_of_one_loss_everywhere() -> None:
-    for loss in (0, 0.1, 80):
-        plot_loss_plane(*PLANE[:2], np.full((4, 5), loss), PATH).canvas.draw()
+    for loss in (0, 1e-6, 0.1, 1, 80, 700, 2e5):
+        plot_loss_plane(PLANE._replace(loss=np.full((4, 5), loss))).canvas.draw()
+
+
+def test_plot_loss_plane_leaves_no_high_loss_blank() -> None:
+    figure = plot_loss_plane(PLANE._replace(loss=1e4 * LOSSES))
+    filled, _ = figure.axes[0].collections
+    assert filled.levels[0] <= 1e4 * LOSSES.min() < 1e4 * LOSSES.max() <= filled.levels[-1]
 
 
 def test_plot_confusion_writes_each_count_into_its_cell() -> None:
@@ -460,24 +467,28 @@ def test_a_film_shows_each_figure_in_turn() -> None:
     for figure in figures:
         figure.set_size_inches(6, 1)
     film = Image.open(BytesIO(_film(iter(figures), seconds=3)))
-    assert (film.format, film.n_frames, film.size) == ("PNG", 3, (600, 100))
-    for i, figure in enumerate(figures):
+    assert (film.format, film.n_frames, film.size) == ("PNG", 4, (600, 100))
+    # First, for viewers that play no films, the end; it is no part of the film.
+    for i, figure in enumerate([figures[-1], *figures]):
         film.seek(i)
         figure.canvas.draw()
         expected = np.asarray(figure.canvas.buffer_rgba())[..., :3] * 1.0
-        assert film.info["duration"] == (1000 if i < 2 else 3000)
+        assert film.info.get("duration") == [None, 1000, 1000, 3000][i]
         assert np.abs(np.asarray(film.convert("RGB")) - expected).mean() < 4  # of 255
 
 
-def test_film_weights_goes_through_the_snapshots_on_the_scale_of_the_last() -> None:
+@pytest.mark.parametrize("factors", [(0, 1, 3), (3, 1, 0)])
+def test_film_weights_goes_through_the_snapshots_on_one_scale(factors: tuple[int, ...]) -> None:
     one = WEIGHTS[:, :1]
-    film = Image.open(BytesIO(film_weights({0: 0 * one, 1: one, 20: 3 * one})))
+    film = Image.open(BytesIO(film_weights({i: f * one for i, f in enumerate(factors)})))
     frames = []
-    for i in range(3):
+    for i in range(1, 4):
         film.seek(i)
         frames.append(np.asarray(film.convert("RGB")) / 255)
     colored = [np.ptp(frame, axis=2)[:, :130].mean() for frame in frames]
-    assert colored[0] < 0.01 < 2 * colored[1] < 1.5 * colored[2]
+    none, some, most = sorted(colored)
+    assert none < 0.01 < 2 * some < 1.5 * most
+    assert np.argsort(colored).tolist() == np.argsort(factors).tolist()
     assert plt.get_fignums() == []
 
 
@@ -510,9 +521,9 @@ def test_plot_decision_colors_by_what_is_read_and_writes_what_is_misread() -> No
 
 def test_film_decision_shows_the_panels_in_turn() -> None:
     film = Image.open(BytesIO(film_decision(MOMENTS, READ, LABELS)))
-    assert film.n_frames == 2
+    assert film.n_frames == 3
     ink = []
-    for i in range(2):
+    for i in range(1, 3):
         film.seek(i)
         picture = np.asarray(film.convert("RGB"))[40:, :360]  # below the title, left of the legend
         rows, columns = np.nonzero(picture.min(axis=2) < 200)
@@ -572,6 +583,16 @@ def test_plot_histories_has_a_line_for_each_run_in_the_panel_of_each_measure() -
             np.testing.assert_array_equal(line.get_ydata(), history[measure])
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert legend == ["one: NaN", "other"]
+
+
+def test_plot_histories_of_nine_runs_can_be_told_apart() -> None:
+    axis = plot_histories({str(i): HISTORY for i in range(9)}).axes[0]
+    assert len({(line.get_color(), line.get_linestyle()) for line in axis.lines}) == 9
+
+
+@pytest.mark.parametrize("draw", [plot_history, lambda history: plot_histories({"one": history})])
+def test_histories_of_losses_that_are_all_zero_can_be_drawn(draw: Callable[..., Any]) -> None:
+    drawn(draw(0 * HISTORY))
 
 
 def test_plot_activity_counts_the_neurons() -> None:
