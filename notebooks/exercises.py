@@ -70,8 +70,19 @@ def judge(answer: Any, right: Any, mistakes: dict[str, Any], *arguments: Any) ->
         for one in mistake if isinstance(mistake, list) else [mistake]:
             if _same(came, np.asarray(_value(one, arguments))):
                 return Verdict(False, message)
+    if came.ndim == expected.ndim == 0 and not callable(answer):
+        # An example would be the answer.
+        return Verdict(False, f"It should be {'larger' if came < expected else 'smaller'}.")
     with np.errstate(all="ignore"):
         return Verdict(False, _difference(came, expected))
+
+
+def judge_each(
+    answer: Any, right: Any, mistakes: dict[str, Any], *calls: tuple[Any, ...]
+) -> Verdict:
+    """Judge several calls of a function, each with its arguments, as far as they are right."""
+    verdicts = (judge(answer, right, mistakes, *arguments) for arguments in calls)
+    return next((verdict for verdict in verdicts if not verdict.right), RIGHT)
 
 
 def judge_parts(
@@ -108,7 +119,13 @@ def _call(answer: Any, arguments: tuple[Any, ...]) -> Any:
         came = _value(answer, arguments)
     except Exception as error:  # whatever the reader's code may raise
         return Verdict(False, f"It stops with {type(error).__name__}: {error}")
-    return NOT_YET if came is ... or came is None else came
+    if came is None:
+        return Verdict(False, "It returns nothing (None): is a return missing?")
+    return NOT_YET if _has_dots(came) else came
+
+
+def _has_dots(came: Any) -> bool:
+    return came is ... or (isinstance(came, tuple | list) and any(part is ... for part in came))
 
 
 def _value(maker: Any, arguments: tuple[Any, ...]) -> Any:
@@ -126,7 +143,9 @@ def _difference(came: NDArray[Any], expected: NDArray[Any]) -> str:
         return "The sign is wrong, and all else is right."
     far = np.abs(came - expected)
     factor = (came * expected).sum() / (expected**2).sum()
-    if factor and _same(came / factor, expected):
+    # One number is always some multiple of another; a whole one may still tell what is missing.
+    telling = expected.size > 1 or any(_same(np.rint(f), f) for f in (factor, 1 / factor))
+    if telling and factor and _same(came / factor, expected):
         return f"It is {factor:.4g} times what it should be."
     worst = np.where(np.isnan(far), np.inf, far).argmax()
     return (
@@ -176,11 +195,12 @@ def check_sigmoid_slope(answer: Callable[[Any], Any]) -> Verdict:
 def check_softmax(answer: Callable[[Any], Any]) -> Verdict:
     """Check a function that turns rows of scores into probabilities, however large they are."""
 
-    def ratio(Z: Any, largest: Any, axis: int | None = 1) -> Any:
+    def ratio(Z: Any, largest: Any, axis: int | None = 1, keepdims: bool = True) -> Any:
         exponentials = np.exp(Z - largest)
-        return exponentials / exponentials.sum(axis=axis, keepdims=True)
+        return exponentials / exponentials.sum(axis=axis, keepdims=keepdims)
 
-    # The scores of the rows are of very different sizes; e¹⁰⁰⁰ is too large for a float.
+    # The scores of the rows are of very different sizes; e¹⁰⁰⁰ is too large for a float. As many rows
+    # as columns: a sum without keepdims=True does not stop with an error, and its mistake has a name.
     Z = np.array([[2.0, 1.0, 0.0], [1000.0, 1001.0, 998.0], [-2000.0, -2001.0, -1999.5]])
     return judge(
         answer,
@@ -194,6 +214,11 @@ def check_softmax(answer: Callable[[Any], Any]) -> Verdict:
             "You subtract the largest of each column; the scores of one digit are a row.": lambda Z: (
                 ratio(Z, Z.max(axis=0))
             ),
+            "Without keepdims=True, the numbers of the rows go with the columns.": [
+                lambda Z: ratio(Z, Z.max(axis=1)),
+                lambda Z: ratio(Z, Z.max(axis=1, keepdims=True), keepdims=False),
+                lambda Z: ratio(Z, Z.max(axis=1), keepdims=False),
+            ],
             "The columns sum to 1 instead of the rows: sum over axis=1.": lambda Z: ratio(
                 Z, Z.max(axis=1, keepdims=True), axis=0
             ),
@@ -266,7 +291,10 @@ def check_step(answer: Callable[..., Any]) -> Verdict:
     w, b, rate = rng.normal(size=(4, 3)), rng.normal(size=3), 0.5
     dZ = softmax(X @ w + b) - np.eye(3)[Y]
     parts = {}
-    for name, before, gradient in (("w", w, X.T @ dZ), ("b", b, dZ.sum(axis=0))):
+    hint = (
+        " (The sum of dZ over digits and neurons is 0; a bias has that of its own neuron, axis=0.)"
+    )
+    for name, before, gradient, why in (("w", w, X.T @ dZ, ""), ("b", b, dZ.sum(axis=0), hint)):
         parts[name] = (
             before - rate * gradient / len(Y),
             {
@@ -279,8 +307,7 @@ def check_step(answer: Callable[..., Any]) -> Verdict:
                 "That is the gradient; subtract rate times it from what you were given.": (
                     gradient / len(Y)
                 ),
-                f"{name} has not changed. (The sum of dZ over digits and neurons is 0; a bias has "
-                "that of its own neuron, axis=0.)": before,
+                f"{name} has not changed.{why}": before,
             },
         )
     return judge_parts(answer, parts, w, b, X, Y, rate)
@@ -291,6 +318,8 @@ def check_step(answer: Callable[..., Any]) -> Verdict:
 
 def check_width(answer: Any) -> Verdict:
     """Check the largest n of 784 → n → 10 with no more parameters than 784 → 64 → 32 → 10."""
+    if isinstance(answer, float) and not answer.is_integer():
+        return Verdict(False, "The number of neurons is whole: round down.")
     return judge(
         answer,
         66,
@@ -309,8 +338,8 @@ def check_cut(answer: Callable[..., Any]) -> Verdict:
 
     def table(cut: Callable[..., Any]) -> Callable[..., Any]:
         def padded(order: Any, batch_size: int) -> Any:
-            batches = cut(order, batch_size)
-            if batches is ... or batches is None:
+            batches = _value(cut, (order, batch_size))
+            if batches is None or _has_dots(batches):
                 return batches
             longest = max(map(len, batches), default=0)
             return [[*batch, *[np.nan] * (longest - len(batch))] for batch in batches]
@@ -438,7 +467,7 @@ def check_one_epoch(answer: Callable[..., Any]) -> Verdict:
 
     def parameters(train: Callable[..., Any]) -> Callable[..., Any]:
         def vector(*arguments: Any) -> Any:
-            network = train(*arguments)
+            network = _value(train, arguments)
             if not hasattr(network, "w"):
                 return network
             return np.concatenate([p.ravel() for p in [*network.w, *network.b]])
@@ -653,18 +682,9 @@ def check_calibration_error(answer: Callable[..., Any]) -> Verdict:
 # 05a · Learning faster
 
 
-def _on_copies(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """Let an answer change its arguments in place, which is no mistake."""
-
-    def on_copies(*arguments: Any) -> Any:
-        return answer(*(a.copy() if isinstance(a, np.ndarray) else a for a in arguments))
-
-    return on_copies
-
-
 def check_uniform_limit(answer: Callable[[int], Any]) -> Verdict:
     """Check a function of n_in that gives the limit of uniform weights with He's variance."""
-    return judge(
+    return judge_each(
         answer,
         lambda n: np.sqrt(6 / n),
         {
@@ -679,8 +699,10 @@ def check_uniform_limit(answer: Callable[[int], Any]) -> Verdict:
             "The variance is a²/3, if the weights go from -a to a: half the width is a.": (
                 lambda n: np.sqrt(24 / n)
             ),
+            "That is the limit for 784 inputs: it depends on n_in.": lambda _: np.sqrt(6 / 784),
         },
-        784,
+        (784,),
+        (100,),
     )
 
 
@@ -692,7 +714,7 @@ def check_momentum_step(answer: Callable[..., Any]) -> Verdict:
         return p - rate * (g + mu * v), v
 
     return judge(
-        _on_copies(answer),
+        answer,
         step,
         {
             "The step uses the old v: that is classical momentum. Nesterov's uses the new one.": (
@@ -751,7 +773,7 @@ def check_adam_step(answer: Callable[..., Any]) -> Verdict:
         return moment
 
     return judge(
-        _on_copies(answer),
+        answer,
         adam(),
         {
             "The bias correction is missing: divide m by 1 - 0.9ᵗ, and v by 1 - 0.999ᵗ.": (
@@ -819,8 +841,7 @@ def check_schedule(answer: Callable[[float], Any]) -> Verdict:
             lambda done: half_cosine(2 * (done - 0.05) / 0.95)
         ),
     }
-    verdicts = [judge(answer, schedule, mistakes, done) for done in (0.02, 0.05, 0.3, 0.8, 1.0)]
-    return next((verdict for verdict in verdicts if not verdict.right), verdicts[-1])
+    return judge_each(answer, schedule, mistakes, (0.02,), (0.05,), (0.3,), (0.8,), (1.0,))
 
 
 # 05b · Overfitting less
@@ -829,7 +850,7 @@ def check_schedule(answer: Callable[[float], Any]) -> Verdict:
 def check_decayed_step(answer: Callable[..., Any]) -> Verdict:
     """Check a function of w, g, the rate and the decay: a step with decoupled weight decay."""
     return judge(
-        _on_copies(answer),
+        answer,
         lambda w, g, rate, decay: (1 - rate * decay) * w - rate * g,
         {
             "That is the step without decay.": lambda w, g, rate, _: w - rate * g,
@@ -859,7 +880,7 @@ def check_decayed_step(answer: Callable[..., Any]) -> Verdict:
 def check_inverted_dropout(answer: Callable[..., Any]) -> Verdict:
     """Check a function of A, the fraction to drop and random numbers: dropout with its division."""
     return judge(
-        _on_copies(answer),
+        answer,
         lambda A, dropout, random: A * (random >= dropout) / (1 - dropout),
         {
             "The activations left are not divided by 1 - dropout: on average, A shrinks.": (
@@ -874,6 +895,9 @@ def check_inverted_dropout(answer: Callable[..., Any]) -> Verdict:
             "Multiplied by 1 - dropout, what is left shrinks even more: divide.": (
                 lambda A, dropout, random: A * (random >= dropout) * (1 - dropout)
             ),
+            "Doubling makes up for a dropout of 1/2 only: divide by 1 - dropout.": (
+                lambda A, dropout, random: A * (random >= dropout) * 2
+            ),
             "Of this batch the mean is right, but dividing by the fraction that happened to be "
             "kept makes the images depend on each other: divide by 1 - dropout.": (
                 lambda A, dropout, random: A * (random >= dropout) / (random >= dropout).mean()
@@ -881,33 +905,54 @@ def check_inverted_dropout(answer: Callable[..., Any]) -> Verdict:
         },
         np.array([[1.0, 2.0, 0.5], [3.0, 0.2, 1.5]]),
         0.25,
-        np.array([[0.1, 0.9, 0.3], [0.2, 0.24, 0.7]]),
+        np.array(
+            [[0.1, 0.9, 0.3], [0.2, 0.26, 0.7]]
+        ),  # 4 of 6 are kept: none of the fractions above
     )
 
 
-def check_best_epoch(answer: Callable[..., Any]) -> Verdict:
-    """Check a function of validation losses and the patience that gives the epoch kept, from 1."""
-    losses = np.array([5.0, 3.0, 4.0, 3.5, 2.5, 2.7, 2.6, 2.8, 1.0])
+def check_shifted(answer: Callable[..., Any]) -> Verdict:
+    """Check a function that moves an image down and to the right, where zeros come in."""
+    image = np.arange(1.0, 21.0).reshape(4, 5)
+
+    def shifted(image: Any, down: int, right: int) -> Any:
+        rows, columns = image.shape
+        above, left = max(-down, 0), max(-right, 0)
+        padded = np.pad(image, ((max(down, 0), above), (max(right, 0), left)))
+        return padded[above : above + rows, left : left + columns]
+
     verdict = judge(
-        _on_copies(answer),
-        lambda *_: 5,
+        answer,
+        shifted,
         {
-            "Training has stopped before the lowest loss of all: with a patience of 3, the loss may "
-            "miss a new minimum 3 times in a row, and no more.": lambda *_: 9,
-            "That is when training stops; the network kept is the one of the minimum.": (
-                lambda *_: 8
+            "What leaves at one edge comes in again at the other, as with np.roll or a negative index: "
+            "zeros should come in.": lambda image, *by: np.roll(image, by, axis=(0, 1)),
+            "It moves up and to the left: the new pixel at (row, column) is the old one at "
+            "(row - down, column - right).": (
+                lambda image, down, right: shifted(image, -down, -right)
             ),
-            "Epochs count from 1.": lambda *_: 4,
-            "It gives up too early: with a patience of 3, two epochs without a new minimum are "
-            "no reason to stop.": lambda *_: 2,
-            "That is the loss at the minimum, not its epoch.": lambda *_: 2.5,
+            "Down and right are swapped: the rows come first.": (
+                lambda image, down, right: shifted(image, right, down)
+            ),
+            "The image has not moved.": lambda image, *_: image,
+            "It moves down only.": lambda image, down, _: shifted(image, down, 0),
+            "It moves to the right only.": lambda image, _, right: shifted(image, 0, right),
+            "That is what stays in the image; zeros should make up for what leaves.": (
+                lambda image, down, right: image[:-down, :-right]
+            ),
+            "That is what the new image shows of the old one's edge: zeros should come in.": (
+                lambda image, down, right: np.pad(image, ((down, 0), (right, 0)), "edge")[:4, :5]
+            ),
         },
-        losses,
-        3,
+        image,
+        1,
+        2,
     )
-    falling = judge(_on_copies(answer), lambda *_: 3, {}, np.array([3.0, 2.0, 1.0]), 3)
-    if verdict.right and not falling.right:
-        return Verdict(False, "Where the loss falls to the end, the last epoch should be kept.")
+    for down, right in ((-1, -2), (0, 0)) if verdict.right else ():
+        other = judge(answer, shifted, {}, image, down, right)
+        if not other.right:
+            said = "It is right for positive numbers. With down = {} and right = {}: {}"
+            return Verdict(False, said.format(down, right, other.message))
     return verdict
 
 
@@ -938,7 +983,7 @@ def check_bilinear(answer: Callable[..., Any]) -> Verdict:
         return 1 - fraction
 
     return judge(
-        _on_copies(answer),
+        answer,
         weighted(),
         {
             "That is the nearest pixel alone.": lambda image, r, c: image[round(r), round(c)],

@@ -107,6 +107,16 @@ def bilinear(image: Any, row: float, column: float, *, swapped: bool = False) ->
     return float(np.array([1 - down, down]) @ corners @ np.array([1 - right, right]))
 
 
+def looked_up(image: Any, down: int, right: int, first: int = 0) -> Any:
+    """Look up where each pixel comes from; below 0, an index counts from the end."""
+    new = np.zeros_like(image)
+    for row, column in np.ndindex(image.shape):
+        r, c = row - down, column - right
+        if first <= r < len(image) and first <= c < len(image[0]):
+            new[row, column] = image[r, c]
+    return new
+
+
 def stopping(better: Any = np.less, *, wait: int = 0, first: int = 1) -> Any:
     """Stop early, and wait a little longer or count from another epoch than one should."""
 
@@ -164,6 +174,8 @@ WRONG: list[tuple[str, Callable[..., Any], str]] = [
     ("check_softmax", lambda Z: scaled(exponentials(Z, Z.max(axis=0))), "largest of each column"),
     ("check_softmax", lambda Z: exponentials(Z) / exponentials(Z).sum(), "All probabilities"),
     ("check_softmax", lambda Z: exponentials(Z) / exponentials(Z).sum(axis=0), "columns sum"),
+    ("check_softmax", lambda Z: scaled(exponentials(Z, Z.max(axis=1))), "keepdims"),
+    ("check_softmax", lambda Z: exponentials(Z) / exponentials(Z).sum(axis=1), "keepdims"),
     ("check_softmax", exponentials, "divide by the sum"),
     ("check_layer_backward", partial(layer_backward, N=1), "dw: That is the sum"),
     ("check_layer_backward", lambda A, w, dZ: layer_backward(A, w, -dZ), "dw: The sign"),
@@ -178,12 +190,13 @@ WRONG: list[tuple[str, Callable[..., Any], str]] = [
     ("check_step", lambda w, b, X, Y, rate: step(w, b, X, Y, -rate), "w: That is a step uphill"),
     ("check_step", lambda w, b, X, Y, rate: step(w, b, X, Y, 6 * rate), "divide it by"),
     ("check_step", partial(step, axis=None), "b has not changed. (The sum"),
-    ("check_step", lambda w, b, *_: (w, b), "w has not changed"),
+    ("check_step", lambda w, b, *_: (w, b), "w: w has not changed."),
     ("check_step", lambda w, b, *_: (w - step(w, b, *_)[0]) / 0.5, "return w, b, in"),
     ("check_step", lambda w, b, *_: ((w - step(w, b, *_)[0]) / 0.5, b), "That is the gradient"),
     # 03
     ("check_width", lambda: (784 * 64 + 64 * 32 + 32 * 10 + 106) // 785, "weight to each"),
     ("check_width", lambda: 60, "still fit"),
+    ("check_width", (52_650 - 10) / 795, "round down"),
     ("check_width", lambda: 64 + 32, "count them"),
     ("check_cut", whole, "last, smaller batch is missing"),
     ("check_cut", lambda order, size: np.array_split(order, size), "as many batches"),
@@ -250,6 +263,7 @@ WRONG: list[tuple[str, Callable[..., Any], str]] = [
     # 05a
     ("check_uniform_limit", lambda n: np.sqrt(2 / n), "standard deviation"),
     ("check_uniform_limit", lambda n: 6 / n, "take the root"),
+    ("check_uniform_limit", lambda _: math.sqrt(6 / 784), "depends on n_in"),
     ("check_momentum_step", lambda p, v, g, a, mu: (p - a * (mu * v + g), mu * v + g), "classical"),
     ("check_momentum_step", lambda p, v, g, a, mu: (p - a * (g + mu * (mu * v + g)), v), "new one"),
     ("check_adam_step", partial(adam, corrected=False), "bias correction is missing"),
@@ -261,9 +275,15 @@ WRONG: list[tuple[str, Callable[..., Any], str]] = [
     ("check_decayed_step", lambda w, g, a, decay: (1 - a * decay) * (w - a * g), "decay first"),
     ("check_inverted_dropout", lambda A, dropout, r: A * (r >= dropout), "not divided"),
     ("check_inverted_dropout", lambda A, dropout, r: A * (r < dropout) / (1 - dropout), "keeps"),
-    ("check_best_epoch", lambda losses, _: np.argmin(losses) + 1, "has stopped before"),
-    ("check_best_epoch", lambda *_: 4, "count from 1"),
-    ("check_best_epoch", lambda losses, _: 5 if len(losses) > 5 else None, "falls to the end"),
+    ("check_inverted_dropout", lambda A, dropout, r: 2 * A * (r >= dropout), "Doubling"),
+    ("check_shifted", lambda image, *by: np.roll(image, by, (0, 1)), "np.roll"),
+    ("check_shifted", lambda image, d, r: looked_up(image, d, r, -9), "negative index"),
+    ("check_shifted", lambda image, d, r: looked_up(image, -d, -r), "up and to the left"),
+    ("check_shifted", lambda image, d, r: looked_up(image, r, d), "swapped"),
+    ("check_shifted", lambda image, d, _: looked_up(image, d, 0), "down only"),
+    ("check_shifted", lambda image, d, r: image[:-d, :-r], "what stays"),
+    ("check_shifted", lambda image, d, r: np.pad(image[:-d, :-r], ((d, 0), (r, 0))), "down = -1"),
+    ("check_shifted", lambda image, d, r: looked_up(image, abs(d), abs(r)), "down = -1"),
     ("check_bilinear", lambda image, row, column: image[round(row), round(column)], "nearest"),
     ("check_bilinear", partial(bilinear, swapped=True), "swapped"),
 ]
@@ -283,10 +303,14 @@ def test_every_check_is_tried_with_two_wrong_answers() -> None:
 
 
 @pytest.mark.parametrize("check", [name for name in dir(exercises) if name.startswith("check_")])
-def test_dots_are_no_answer_yet(check: str) -> None:
-    verdict = getattr(exercises, check)(lambda *_: ...)
-    assert verdict.right is None
-    assert "Not yet" in verdict.message
+def test_dots_are_no_answer_yet_and_none_is_a_wrong_one(check: str) -> None:
+    for dots in (..., lambda *_: ..., lambda *_: (..., ...), lambda *_: [np.ones(2), ...]):
+        verdict = getattr(exercises, check)(dots)
+        assert verdict.right is None
+        assert "Not yet" in verdict.message
+    verdict = getattr(exercises, check)(lambda *_: None)
+    assert verdict.right is False
+    assert "is a return missing?" in verdict.message
 
 
 def test_an_answer_that_stops_is_wrong() -> None:
@@ -310,8 +334,16 @@ def test_what_fits_no_known_mistake_is_described_by_its_largest_difference() -> 
         assert message in verdict.message
     assert exercises.judge([[1, 2], [3, 4]], lambda: [[1, 3], [2, 4]], {}).right is False
     assert exercises.judge((1, 2, 3), lambda: [1, 2, 3], {}).right
-    assert "give 0, not inf" in exercises.judge(np.inf, 0, {}).message
+    assert "give 0, not inf" in exercises.judge(lambda: np.inf, 0, {}).message
     assert "transposed" in exercises.judge([[1, 2]], [[1], [2]], {}).message
+
+
+def test_a_single_number_is_not_given_away_by_a_factor() -> None:
+    assert exercises.check_parameters(20_000).message == "It should be larger."
+    assert exercises.check_parameters(30_000).message == "It should be smaller."
+    assert "0.5 times" in exercises.judge(lambda: 3.0, 6.0, {}).message
+    assert "10 times" in exercises.judge(lambda: 60.0, 6.0, {}).message
+    assert "should give 6, not 5" in exercises.judge(lambda: 5.0, 6.0, {}).message
 
 
 def test_an_answer_may_change_its_arguments() -> None:

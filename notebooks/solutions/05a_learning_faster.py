@@ -11,7 +11,8 @@ def uniform_limit(n_in):
     return math.sqrt(6 / n_in)
 
 
-# Exercise 2: the new v goes into the step, as if one stood where the momentum is about to lead.
+# Exercise 2: the new v goes into the step: p stands for the point to which the momentum has led
+# already, and v leads on from there.
 
 
 def momentum_step(p, v, g, rate, mu):

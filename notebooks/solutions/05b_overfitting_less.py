@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 # Exercise 1: the weights lose a fraction of themselves, then take the usual step.
 
 
@@ -17,17 +19,18 @@ def inverted_dropout(A, dropout, random):
     return A * kept / (1 - dropout)
 
 
-# Exercise 3: count from the epoch of the lowest loss so far, not from the last time the loss fell.
+# Exercise 3: a pixel of the new image looks where it comes from in the old one. What comes from
+# outside stays zero. (Without the `if`, row -1 would be the last row.)
 
 
-def best_epoch(losses, patience):
-    best = 1
-    for epoch, loss in enumerate(losses, start=1):
-        if loss < losses[best - 1]:
-            best = epoch
-        if epoch - best >= patience:
-            break
-    return best
+def shifted(image, down, right):
+    new = np.zeros_like(image)
+    rows, columns = image.shape
+    for row in range(rows):
+        for column in range(columns):
+            if 0 <= row - down < rows and 0 <= column - right < columns:
+                new[row, column] = image[row - down, column - right]
+    return new
 
 
 # Exercise 4: interpolate between the pixels of the upper row, between those of the lower row, and
