@@ -560,7 +560,7 @@ def check_networks(name: str, networks: Any, *, at_least: int) -> None:
         )
     if len(networks) < at_least:
         raise ValueError(
-            f"{name} must hold at least {at_least} networks, not {len(networks)}; collect what "
+            f"{name} must hold {at_least} or more networks, not {len(networks)}; collect what "
             "training hands to watch"
         )
     for i, network in enumerate(networks):

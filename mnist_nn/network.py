@@ -233,7 +233,7 @@ def input_gradient(network: Network, X: Floats, Y: Integers) -> Floats:
     """Differentiate each image's own loss with respect to its pixels: ``(N, n_in)``.
 
     It shows what the network looks at (after Simonyan et al. 2013, "Deep inside convolutional
-    networks", section 3); a step along its sign misleads the network (Goodfellow et al. 2014,
+    networks", section 3); a step along its sign misleads the network (Goodfellow et al. 2015,
     "Explaining and harnessing adversarial examples", section 4).
 
     Parameters

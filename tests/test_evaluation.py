@@ -323,7 +323,7 @@ def test_loss_plane_has_the_losses_of_its_three_networks_at_their_corners(activa
 
 def test_loss_plane_needs_three_networks_of_one_kind_and_not_on_one_line() -> None:
     one, other = init_params([4, 5, 3], rng=0), init_params([4, 5, 3], rng=1)
-    with pytest.raises(ValueError, match=r"path must hold at least 3 networks, not 2; collect"):
+    with pytest.raises(ValueError, match=r"path must hold 3 or more networks, not 2; collect"):
         loss_plane([one, other], X, Y)
     with pytest.raises(TypeError, match=r"not dict_values; .* pass list\(snapshots\.values\(\)\)"):
         loss_plane({0: one, 1: other}.values(), X, Y)

@@ -284,7 +284,7 @@ def test_only_snapshots_of_one_network_can_be_explored(mnist: MNIST) -> None:
         NetworkExplorer("record.npz")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"snapshots\[0\] .*: expected a Network, not tuple"):
         NetworkExplorer({0: (SMALL, None)})  # type: ignore[dict-item]
-    with pytest.raises(TypeError, match="snapshots must be a list of at least 1 networks, not 0"):
+    with pytest.raises(ValueError, match="snapshots must hold 1 or more networks, not 0"):
         NetworkExplorer({})
     with pytest.raises(ValueError, match="each epoch of network must be a whole number of at lea"):
         NetworkExplorer({"last": SMALL})  # type: ignore[dict-item]
