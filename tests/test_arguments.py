@@ -584,6 +584,7 @@ def test_what_no_file_can_be_called_is_no_path(path: str) -> None:
         assert str(refusal.value).isascii()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have Unicode names alone")
 @pytest.mark.parametrize("name", [b"caf\xe9", b"caf\xc3\xa9"], ids=["Latin-1", "UTF-8"])
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])

@@ -197,6 +197,7 @@ def test_a_long_history_comes_back(tmp_path: Path) -> None:
     assert_same(came, expected)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("every_epoch")
 def test_seconds_go_on(tmp_path: Path) -> None:
     original = checkpoints.write_archive

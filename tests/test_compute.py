@@ -68,6 +68,7 @@ def test_slices_are_computed_at_the_same_time(rows: int) -> None:
     map_slices(lambda _: both_are_there.wait(), rows)
 
 
+@pytest.mark.long
 @several_cores
 def test_a_large_product_is_shared() -> None:
     # Of whole numbers, so that any order of the sum gives the same.

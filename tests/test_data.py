@@ -106,6 +106,7 @@ def test_digits_are_scaled_bytes_in_the_published_order(
     assert mnist.test_Y[:5].tolist() == [7, 2, 1, 0, 4]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["plain", pytest.param("csv", marks=pytest.mark.long), "npz"])
 def test_every_format_gives_the_same_bits(
     kind: str, mnist: MNIST, request: pytest.FixtureRequest

@@ -1043,6 +1043,7 @@ def test_no_such_source(server: Server, folder: Path, source: Any) -> None:
     assert snapshot(folder) == before
 
 
+@pytest.mark.long
 def test_a_whole_folder_takes_no_client() -> None:
     script = (
         "import sys, mnist_nn\n"

@@ -358,6 +358,7 @@ BAD = {  # made when needed: some take long
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", BAD)
 def test_archives_that_are_refused_in_time_and_memory(tmp_path: Path, kind: str) -> None:
     make, said = BAD[kind]

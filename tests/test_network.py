@@ -69,6 +69,7 @@ def test_gradient_of_every_parameter_is_the_central_difference(
         assert error < 1e-7
 
 
+@pytest.mark.long
 def test_dropout_keeps_the_expectation_of_every_activation() -> None:
     network, X, _ = small_case([6, 50, 4], "sigmoid", samples=1)
     rng = np.random.default_rng(0)

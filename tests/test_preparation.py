@@ -103,6 +103,7 @@ def test_the_longer_side_is_20_pixels_and_the_center_of_mass_in_the_middle() -> 
     assert bounds(letter)[2] == pytest.approx(14.5 - (1200 * 6 + 576 * 36) / 1776 / 5, abs=1)
 
 
+@pytest.mark.long
 def test_the_mean_center_of_mass_is_that_of_mnist(mnist: MNIST) -> None:
     images = mnist.train_X.reshape(-1, 28, 28)
     rows, columns = np.indices((28, 28))

@@ -236,6 +236,7 @@ def test_augment_is_given_each_batch_and_what_it_returns_is_trained_on(blobs) ->
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("inner", ["predicts", "trains"])
 def test_augment_may_predict_and_train_on_many_digits(inner: str) -> None:
     rng = np.random.default_rng(0)
@@ -301,6 +302,7 @@ def test_steps_with_dropout_are_along_the_gradients_of_thinned_networks(blobs) -
         assert np.linalg.norm(moved - mean) < 0.1 * np.linalg.norm(mean)
 
 
+@pytest.mark.long
 def test_noise_in_large_batches_differs_by_slice_and_does_not_depend_on_the_threads() -> None:
     rng = np.random.default_rng(0)
     X, Y = rng.random((9000, 784), np.float32), rng.integers(0, 10, 9000)
