@@ -254,8 +254,9 @@ def test_what_is_drawn_at_once_is_read(browser: Browser, lab: Lab) -> None:
           new MutationObserver(note).observe(canvas, { childList: true, subtree: true });
         }"""
     )
-    canvas.scroll_into_view_if_needed()
-    draw(page, canvas, SEVEN)
+    while not strokes_of(canvas):  # the outputs of other cells may move the paper away
+        canvas.scroll_into_view_if_needed()
+        draw(page, canvas, SEVEN)
     says(canvas, "The network reads a 7")
     said = set(page.evaluate("window.said"))
     assert said == {"Reading …", "The network reads a 7"}
@@ -405,9 +406,13 @@ def explorer(explorer_page: Page) -> Locator:
 def too_wide(explorer: Locator) -> list[str]:
     """List what sticks out at the right."""
     outside: list[str] = explorer.evaluate(
-        """(explorer) => [...explorer.querySelectorAll("*")].filter((element) =>
-          element.getBoundingClientRect().right > explorer.getBoundingClientRect().right + 1
-        ).map((element) => element.outerHTML.slice(0, 80))"""
+        """async (explorer) => {
+          // The wires are drawn anew a frame after the width has changed.
+          for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+          return [...explorer.querySelectorAll("*")].filter((element) =>
+            element.getBoundingClientRect().right > explorer.getBoundingClientRect().right + 1
+          ).map((element) => element.outerHTML.slice(0, 80));
+        }"""
     )
     return outside
 
