@@ -660,7 +660,7 @@ for line in iter(sys.stdin.readline, ""):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 @pytest.mark.parametrize(
     "signals",
-    [pytest.param(8, marks=pytest.mark.long), pytest.param(100, marks=pytest.mark.thorough)],
+    [pytest.param(16, marks=pytest.mark.long), pytest.param(100, marks=pytest.mark.thorough)],
 )
 def test_real_signals_at_random_moments_lose_nothing(signals: int) -> None:
     rng, handed_over = random.Random(0), 0
@@ -689,7 +689,7 @@ def test_real_signals_at_random_moments_lose_nothing(signals: int) -> None:
         assert process.wait(60) == 0
         killer.cancel()
     print(f"{handed_over} of {signals} handed over")
-    assert handed_over > signals / 2  # the others came between two trainings
+    assert handed_over >= 0.8 * signals  # the others came between two trainings
 
 
 def test_somebody_elses_handler_and_other_threads_are_left_alone(blobs) -> None:
